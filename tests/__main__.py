@@ -1,0 +1,48 @@
+"""Run all tests of the course and print the time of each part: ``python -m tests``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PYTEST = [sys.executable, "-m", "pytest", "--quiet"]
+PARTS = {
+    "style": [sys.executable, "-m", "ruff", "check", "."],
+    "format": [sys.executable, "-m", "ruff", "format", "--check", "."],
+    "fast tests": [*PYTEST, "-m", "not browser", "tests"],
+    "chapters": [
+        *PYTEST,
+        "-p", "tests.notebooks.strict",
+        "--nbval", "--nbval-current-env", "--nbval-cell-timeout=300",
+        "--nbval-sanitize-with=tests/notebooks/sanitize.cfg",
+        "chapters",
+    ],
+    "browser": [*PYTEST, "-m", "browser", "-rs", "tests"],
+}  # fmt: skip
+
+
+def main(names: list[str]) -> int:
+    """Run the named parts, or all; return 1 if any of them failed."""
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        print(f"no part {unknown[0]!r}; the parts are: {', '.join(PARTS)}")
+        return 2
+    ledger = []
+    for name in names or PARTS:
+        print(f"\n── {name} ──", flush=True)
+        start = time.perf_counter()
+        code = subprocess.run(PARTS[name], cwd=ROOT, env=os.environ, check=False).returncode
+        ledger.append((name, time.perf_counter() - start, code))
+    print("\n── time ──")
+    for name, seconds, code in ledger:
+        print(f"{name:12} {seconds:7.1f} s   {'failed' if code else 'ok'}")
+    print(f"{'all':12} {sum(seconds for _, seconds, _ in ledger):7.1f} s")
+    return int(any(code for _, _, code in ledger))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

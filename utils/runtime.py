@@ -1,0 +1,169 @@
+"""Where the course runs: seed, device, budget, folders; the only file that reads the environment."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import random
+import sys
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+    import numpy as np
+
+APP = "deep-learning-live"
+BUDGETS = ("smoke", "quick", "full")
+Budget = Literal["smoke", "quick", "full"]
+T = TypeVar("T")
+
+_seed = 0
+
+
+def setup(seed: int = 0) -> np.random.Generator:
+    """Make a chapter repeatable and return its random generator.
+
+    Seeds Python, NumPy's old global state and every framework that is already imported;
+    `import_tensorflow` seeds TensorFlow when it comes later.
+
+    Raises:
+        ImportError: another package named ``utils`` hides the course's own.
+        ValueError: `seed` is not an integer in [0, 2³²).
+
+    """
+    import numpy as np
+
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be an integer from 0 to 2³² − 1, got {seed!r}")
+    ours, found = Path(__file__).parent, Path(sys.modules["utils"].__file__ or "").parent
+    if not ours.samefile(found):
+        raise ImportError(
+            f"'utils' was imported from {found}, not from the course ({ours}); "
+            f"restart the kernel and put {ours.parent} first on sys.path"
+        )
+    global _seed
+    _seed = seed
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - libraries that draw from the global state
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
+    if "tensorflow" in sys.modules:
+        sys.modules["tensorflow"].keras.utils.set_random_seed(seed)
+    return np.random.default_rng(seed)
+
+
+def budget() -> Budget:
+    """How much to train: ``smoke`` (one step, nothing judged), ``quick`` (CPU) or ``full`` (GPU).
+
+    `COURSE_BUDGET` decides; without it a GPU gets ``full`` and a CPU ``quick``.
+
+    Raises:
+        ValueError: `COURSE_BUDGET` holds another word.
+
+    """
+    name = os.environ.get("COURSE_BUDGET") or ("quick" if device() == "cpu" else "full")
+    if name not in BUDGETS:
+        raise ValueError(f"COURSE_BUDGET must be one of {', '.join(BUDGETS)}; it is {name!r}")
+    return name
+
+
+def by_budget(*, smoke: T, quick: T, full: T | None = None) -> T:
+    """Pick the value for the present budget; ``full`` falls back to ``quick``."""
+    chosen = budget()
+    if chosen == "full" and full is not None:
+        return full
+    return smoke if chosen == "smoke" else quick
+
+
+def is_smoke() -> bool:
+    """Whether claims are to be shown but not judged; asks for no device and imports nothing."""
+    return os.environ.get("COURSE_BUDGET") == "smoke"
+
+
+def device() -> str:
+    """``cuda``, ``mps`` or ``cpu``: the fastest device PyTorch finds; `COURSE_DEVICE` overrides."""
+    forced = os.environ.get("COURSE_DEVICE")
+    if forced:
+        return forced
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def wants_full_data() -> bool:
+    """Whether `COURSE_DATA` asks for the full public data sets.
+
+    Raises:
+        ValueError: `COURSE_DATA` is neither empty, ``embedded`` nor ``full``.
+
+    """
+    wish = os.environ.get("COURSE_DATA") or "embedded"
+    if wish not in ("embedded", "full"):
+        raise ValueError(f"COURSE_DATA must be embedded or full; it is {wish!r}")
+    return wish == "full"
+
+
+def data_mirror() -> str | None:
+    """The address of a class server that is asked first (`COURSE_DATA_MIRROR`), or None."""
+    return os.environ.get("COURSE_DATA_MIRROR") or None
+
+
+def cache_dir() -> Path:
+    """Where downloads are kept: the user's cache directory, or `COURSE_CACHE`."""
+    import platformdirs
+
+    return Path(os.environ.get("COURSE_CACHE") or platformdirs.user_cache_dir(APP))
+
+
+def home_dir() -> Path:
+    """Where the learner's progress is kept: the user's data directory, or `COURSE_HOME`."""
+    import platformdirs
+
+    return Path(os.environ.get("COURSE_HOME") or platformdirs.user_data_dir(APP))
+
+
+def where() -> Literal["colab", "binder", "laptop"]:
+    """Which kind of place runs this kernel; a class server counts as a laptop."""
+    if "google.colab" in sys.modules:
+        return "colab"
+    return "binder" if "BINDER_SERVICE_HOST" in os.environ else "laptop"
+
+
+def shows_progress() -> bool:
+    """Whether progress bars are wanted: never where the output is captured by a test."""
+    return "COURSE_QUIET" not in os.environ
+
+
+def import_tensorflow() -> ModuleType:
+    """Import TensorFlow without its start-up chatter and seed it.
+
+    Its C++ part writes to file descriptor 2 whatever the log level says, so the descriptor itself
+    points elsewhere during the import; Python errors and warnings are not touched.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    with _silent_descriptor(2), warnings.catch_warnings():
+        tensorflow = importlib.import_module("tensorflow")
+        tensorflow.keras.utils.set_random_seed(_seed)
+        tensorflow.constant(0.0)  # starts the runtime, which has its own greeting
+    return tensorflow
+
+
+@contextmanager
+def _silent_descriptor(number: int) -> Iterator[None]:
+    kept = os.dup(number)
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, number)
+        yield
+    finally:
+        os.dup2(kept, number)
+        os.close(kept)
+        os.close(sink)
