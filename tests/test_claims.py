@@ -44,7 +44,7 @@ def test_true_claims_print_the_bound_and_the_value(capsys, value, bound, printed
     ],
 )
 def test_false_claims_name_statement_and_value(value, bound):
-    with pytest.raises(ClaimError, match="reads .*measured"):
+    with pytest.raises(ClaimError, match=r"reads .*measured"):
         claim("reads {bound}", value, **bound)
 
 

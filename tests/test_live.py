@@ -55,7 +55,7 @@ def test_bad_controls_are_named():
     fig, _ = plotting.figure(width=2, height=1)
     with pytest.raises(ValueError, match="w starts at 7, outside 0 to 5"):
         live(fig, lambda w: None, w=(0, 5, 7))
-    with pytest.raises(TypeError, match="w: give .low, high, start."):
+    with pytest.raises(TypeError, match=r"w: give \(low, high, start\)"):
         live(fig, lambda w: None, w=5)
 
 

@@ -1,4 +1,4 @@
-"""The look of the figures: readable on white and black, apart for color-blind readers, light in git."""
+"""The look of the figures: readable on white, on black and by color-blind eyes; light in git."""
 
 import io
 from itertools import combinations

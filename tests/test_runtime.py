@@ -87,7 +87,7 @@ def test_another_utils_is_named(monkeypatch, tmp_path):
     stranger.__file__ = str(tmp_path / "utils" / "__init__.py")
     (tmp_path / "utils").mkdir()
     monkeypatch.setitem(sys.modules, "utils", stranger)
-    with pytest.raises(ImportError, match="restart the kernel and put .* first on sys.path"):
+    with pytest.raises(ImportError, match=r"restart the kernel and put .* first on sys\.path"):
         runtime.setup()
 
 

@@ -1,1 +1,1 @@
-"""The helpers of Deep Learning Live: one idea a file, nothing imported until a chapter asks for it."""
+"""Helpers of Deep Learning Live: one idea a file, nothing imported until a chapter asks."""

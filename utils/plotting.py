@@ -1,4 +1,4 @@
-"""One look for every figure of the course, readable on white and on black, with caption and alt text."""
+"""One look for all figures, readable on white and on black, with caption and alt text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PIXEL_RATIO = 2
 
 
 def style() -> dict[str, Any]:
-    """Return the matplotlib settings of the course: transparent ground, gray frame, no chart junk."""
+    """Return the course's matplotlib settings: transparent ground, gray frame, no chart junk."""
     from cycler import cycler
 
     lines = cycler(color=COLORS) + cycler(linestyle=["-", "--", "-.", ":", (0, (5, 1, 1, 1))])
@@ -54,8 +54,9 @@ def style() -> dict[str, Any]:
     }
 
 
-def figure(rows: int = 1, cols: int = 1, *, width: float = 8.0, height: float = 3.2,
-           **options: Any) -> tuple[Figure, Any]:
+def figure(
+    rows: int = 1, cols: int = 1, *, width: float = 8.0, height: float = 3.2, **options: Any
+) -> tuple[Figure, Any]:
     """Return a new figure in the course's look and its axes, as `Figure.subplots` gives them.
 
     `width` and `height` are in inches of 72 screen pixels; `options` go to `Figure.subplots`.
@@ -76,7 +77,9 @@ def render(fig: Figure) -> Any:
     from PIL import Image
 
     buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=SCREEN_DPI * PIXEL_RATIO, pil_kwargs={"compress_level": 0})
+    fig.savefig(
+        buffer, format="png", dpi=SCREEN_DPI * PIXEL_RATIO, pil_kwargs={"compress_level": 0}
+    )
     return Image.open(buffer).convert("RGBA")
 
 
@@ -98,7 +101,9 @@ def png_bundle(fig: Figure, alt: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
     """
     if not alt.strip():
-        raise ValueError("a figure needs an alt text: say what a person who cannot see it must know")
+        raise ValueError(
+            "a figure needs an alt text: say what a person who cannot see it must know"
+        )
     width, height = (round(side * SCREEN_DPI) for side in fig.get_size_inches())
     return (
         {"image/png": to_png(fig), "text/plain": alt},
@@ -133,8 +138,14 @@ def show_caption(number: int, caption: str) -> None:
     )
 
 
-def image_grid(images: np.ndarray, titles: Sequence[str] = (), *, cols: int = 10,
-               size: float = 0.8, **options: Any) -> Figure:
+def image_grid(
+    images: np.ndarray,
+    titles: Sequence[str] = (),
+    *,
+    cols: int = 10,
+    size: float = 0.8,
+    **options: Any,
+) -> Figure:
     """Return a figure of small images in rows of `cols`.
 
     Args:
@@ -157,8 +168,9 @@ def image_grid(images: np.ndarray, titles: Sequence[str] = (), *, cols: int = 10
     return fig
 
 
-def decision_region(ax: Axes, score: Callable[[np.ndarray], np.ndarray], *,
-                    steps: int = 200) -> None:
+def decision_region(
+    ax: Axes, score: Callable[[np.ndarray], np.ndarray], *, steps: int = 200
+) -> None:
     """Shade where `score` ((M, 2) → (M,)) is positive and draw the line where it is 0.
 
     The present limits of the axes are kept.

@@ -57,7 +57,7 @@ def course_map() -> Figure:
             bbox={"boxstyle": "circle,pad=0.45", "ec": plotting.BLUE if there else plotting.GRAY,
                   "fc": plotting.BLUE if there else "none", "lw": 1.5},
         )  # fmt: skip
-        ax.text(x, y - 0.28, textwrap.fill(chapter.title, 12, break_long_words=False), ha="center", va="top", fontsize=9)
+        ax.text(x, y - 0.28, _wrapped(chapter.title), ha="center", va="top", fontsize=9)
         for prerequisite in chapter.prerequisites:
             ax.annotate(
                 "", xy=(x, y), xytext=place[prerequisite], zorder=1,
@@ -69,6 +69,10 @@ def course_map() -> Figure:
     ax.set(xlim=(-0.5, max(x for x, _ in place.values()) + 0.5), ylim=(-2.4, 1.8))
     ax.set_axis_off()
     return fig
+
+
+def _wrapped(title: str) -> str:
+    return textwrap.fill(title, 12, break_long_words=False, break_on_hyphens=False)
 
 
 def environment_report() -> str:

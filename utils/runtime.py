@@ -1,4 +1,4 @@
-"""Where the course runs: seed, device, budget, folders; the only file that reads the environment."""
+"""Where the course runs: seed, device, budget, folders; only this file reads the environment."""
 
 from __future__ import annotations
 

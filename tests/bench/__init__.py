@@ -1,0 +1,1 @@
+"""Measurements of time: ours beside what a learner would take instead."""

@@ -1,0 +1,66 @@
+"""One server and one browser for all browser tests; a fresh page for each."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser import lab as jupyter
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if not jupyter.find_chromium():
+        pytest.skip("no Chromium found: install one or set CHROMIUM to its program")
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with jupyter.chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session", autouse=True)
+def screenshots(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        if "COURSE_SCREENSHOTS" not in jupyter.os.environ:
+            patch.setenv("COURSE_SCREENSHOTS", str(tmp_path_factory.mktemp("screenshots")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory, browser):
+    server = jupyter.Lab(tmp_path_factory.mktemp("lab"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def page(browser):
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(30_000)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def lab_page(browser):
+    """One page for all notebooks: loading JupyterLab takes longer than running a test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(30_000)
+    context.route(lambda url: "//127.0.0.1" not in url, jupyter.without_network)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def open_notebook(request, lab_page, lab):
+    """Return a function that opens a notebook of these cells; at the end no problem may remain."""
+    opened = []
+
+    def open_cells(*cells):
+        path = lab.write(request.node.name.replace("[", "-").replace("]", ""), *cells)
+        opened.append(jupyter.Notebook(lab_page, lab, path))
+        return opened[-1]
+
+    yield open_cells
+    problems = [problem for notebook in opened for problem in notebook.problems]
+    for notebook in opened:
+        notebook.close()
+    assert problems == []

@@ -1,0 +1,1 @@
+"""Chapters under the package versions of Google Colab, behind a fake ``google.colab``."""

@@ -1,0 +1,1 @@
+"""What the chapters see of Colab; as there, the kernel imports it before the first cell."""

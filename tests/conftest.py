@@ -1,0 +1,31 @@
+"""Every test runs on the CPU, quickly, and far from the user's own progress and cache."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def course_environment(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("course")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COURSE_BUDGET", "quick")
+        patch.setenv("COURSE_CACHE", str(folder / "cache"))
+        patch.setenv("COURSE_DATA", "embedded")
+        patch.setenv("COURSE_DEVICE", "cpu")
+        patch.setenv("COURSE_HOME", str(folder / "home"))
+        patch.setenv("COURSE_QUIET", "1")
+        patch.setenv("MPLBACKEND", "agg")
+        yield
+
+
+@pytest.fixture
+def capture(monkeypatch):
+    """Return a function that gives what was displayed so far, as in a notebook."""
+    from IPython.core.displaypub import CapturingDisplayPublisher
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance()
+    publisher = CapturingDisplayPublisher(shell=shell)
+    monkeypatch.setattr(shell, "display_pub", publisher)
+    return lambda: publisher.outputs

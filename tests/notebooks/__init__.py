@@ -1,0 +1,1 @@
+"""How the chapters are executed, compared, normalized and checked."""

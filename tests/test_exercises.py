@@ -1,0 +1,566 @@
+"""Every exercise accepts its solution, names its wrong answers, and survives any learner's code."""
+
+import _thread
+import inspect
+import re
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from utils.exercises import _progress, check, hint, solution
+from utils.exercises._compare import Wrong, numbers, same, sizes, unpack
+from utils.exercises._exercise import Exercise, UnknownExercise, chapters, exercises, find
+from utils.exercises._run import TimedOut, run
+
+ROOT = Path(__file__).parent.parent
+LIMIT = 60  # s; patient where nothing hangs, for a busy machine
+ALL = [e for chapter in chapters() for e in exercises(chapter).values()]
+FUNCTIONS = [e for e in ALL if not e.is_value]
+MISTAKES = [(e, mistake) for e in ALL for mistake in e.mistakes]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+
+
+def each(some):
+    return pytest.mark.parametrize("exercise", some, ids=lambda e: e.id)
+
+
+def answer_of(exercise, function):
+    return function() if exercise.is_value else function
+
+
+# ------------------------------------------------------------------ what holds for every exercise
+@each(ALL)
+def test_the_solution_passes_without_noise(exercise, capfd):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        verdict = exercise.judge(answer_of(exercise, exercise.reference), LIMIT)
+    assert (verdict.mark, verdict.text) == ("✔", exercise.name)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("exercise", "mistake"), MISTAKES, ids=[f"{e.id}{m.answer.__name__}" for e, m in MISTAKES]
+)
+def test_a_wrong_answer_earns_its_message_each_time(exercise, mistake, capfd):
+    first, second = (exercise.judge(answer_of(exercise, mistake.answer), LIMIT) for _ in range(2))
+    assert first == second
+    assert first.mark == "✘"
+    assert mistake.message in first.text
+    assert "\n" not in first.text
+    assert capfd.readouterr() == ("", "")
+
+
+@each(ALL)
+def test_each_wrong_answer_has_a_message_of_its_own(exercise):
+    declared = [mistake.message for mistake in exercise.mistakes]
+    earned = [exercise.judge(answer_of(exercise, m.answer), LIMIT).text for m in exercise.mistakes]
+    assert len(earned) >= 3
+    assert len(set(earned)) == len(earned)
+    for own, text in enumerate(earned):
+        assert [message in text for message in declared].count(True) == 1, (own, text)
+
+
+@each(ALL)
+def test_an_exercise_is_complete(exercise):
+    assert exercise.id.split(".")[0] in chapters()
+    assert exercise.name.isidentifier()
+    assert exercise.task
+    assert exercise.why
+    assert len(exercise.hints) >= 2
+    assert len(set(exercise.hints)) == len(exercise.hints)
+    assert exercise.test is not None
+
+
+@pytest.mark.parametrize("chapter", chapters())
+def test_a_chapter_numbers_its_exercises_without_gaps(chapter):
+    found = exercises(chapter)
+    assert list(found) == [f"{chapter}.{n}" for n in range(1, len(found) + 1)]
+    assert len(found) >= (8 if chapter > "00" else 1)
+    assert len({e.name for e in found.values()}) == len(found)
+    module = sys.modules[f"utils.exercises.chapter_{chapter}"]
+    made = sum(isinstance(value, Exercise) for value in vars(module).values())
+    assert made == len(found), "two exercises share an id"
+
+
+@each(FUNCTIONS)
+def test_the_stub_of_a_function_is_not_answered(exercise):
+    scope = {}
+    exec(f"def stub{inspect.signature(exercise.reference)}:\n    '''Task.'''\n    ...", scope)
+    verdict = exercise.judge(scope["stub"], LIMIT)
+    assert (verdict.mark, verdict.text) == ("○", "not answered yet")
+
+
+@each([e for e in ALL if e.is_value])
+@pytest.mark.parametrize("stub", [None, ..., (..., ...), [None, 1.0], ([..., 1], 2)], ids=repr)
+def test_the_stub_of_a_value_is_not_answered(exercise, stub):
+    verdict = exercise.judge(stub, LIMIT)
+    assert (verdict.mark, verdict.text) == ("○", "not answered yet")
+
+
+@each(FUNCTIONS)
+def test_a_function_that_returns_nothing_is_asked_for_its_return(exercise):
+    def forgetful(*args):
+        exercise.reference(*args)
+
+    verdict = exercise.judge(forgetful, LIMIT)
+    assert verdict.mark == "○"
+    assert verdict.text == "not answered yet: the function gives None, is a `return` missing?"
+
+
+@each(FUNCTIONS)
+def test_a_return_missing_on_one_path_is_named(exercise):
+    calls = []
+
+    def sometimes(*args):
+        calls.append(args)
+        if len(calls) == 1:
+            return exercise.reference(*args)
+        return None
+
+    verdict = exercise.judge(sometimes, LIMIT)
+    assert verdict.mark == "✘"
+    assert "`return` is missing on one path" in verdict.text
+
+
+@each(FUNCTIONS)
+def test_a_change_in_place_is_named(exercise):
+    def careless(*args):
+        value = exercise.reference(*args)
+        next(a for a in args if isinstance(a, np.ndarray))[...] += 1
+        return value
+
+    name = next(iter(inspect.signature(exercise.reference).parameters))
+    verdict = exercise.judge(careless, LIMIT)
+    assert verdict.mark == "✘"
+    assert f"{name} is changed in place" in verdict.text
+
+
+@each(FUNCTIONS)
+def test_an_exception_is_told_with_its_line(exercise):
+    def broken(*args):
+        return 1 / 0
+
+    line = broken.__code__.co_firstlineno + 1
+    verdict = exercise.judge(broken, LIMIT)
+    assert verdict.mark == "✘"
+    assert verdict.text == f"ZeroDivisionError: division by zero (line {line}: return 1 / 0)"
+
+
+@each(ALL)
+@pytest.mark.parametrize(
+    "value",
+    [7, "text", np.ones((2, 2, 2, 2)), {"a": 1}, [[1, 2], [3]], 1j, object(), np.array(["a"]), ()],
+    ids=lambda v: type(v).__name__,
+)
+def test_nonsense_gets_a_plain_answer(exercise, value):
+    verdict = exercise.judge(value if exercise.is_value else lambda *args: value, LIMIT)
+    assert verdict.mark == "✘"
+    assert "the check cannot read" not in verdict.text
+    assert "0x" not in verdict.text
+
+
+@each(ALL)
+def test_the_printed_solution_can_be_pasted_and_passes(exercise):
+    code, why = exercise.solution().split("\n\nwhy: ")
+    scope = {"np": np}
+    exec(code, scope)
+    assert exercise.judge(scope[exercise.name], LIMIT).mark == "✔"
+    assert why == exercise.why
+    assert "@" not in code.splitlines()[0]
+
+
+# ------------------------------------------------------------------ check, hint and solution print
+def test_check_prints_one_line(capsys):
+    slope = find("01.4")
+    check("01.4")
+    check("01.4", None)
+    check("01.4", lambda y: 1 - y)
+    check("01.4", slope.reference)
+    assert capsys.readouterr().out.splitlines() == [
+        '○ 01.4 not answered yet   → check("01.4", sigmoid_slope)',
+        "○ 01.4 not answered yet",
+        '✘ 01.4 1 − y is one of two factors   → hint("01.4")',
+        "✔ 01.4 sigmoid_slope",
+    ]
+
+
+def test_only_a_pass_is_kept():
+    check("01.4", lambda y: 1 - y)
+    assert _progress.passed() == frozenset()
+    check("01.4", find("01.4").reference)
+    check("01.4", lambda y: 1 - y)
+    assert _progress.passed() == {"01.4"}
+
+
+def test_hints_come_one_at_a_time_and_end_with_the_solution(capsys, monkeypatch):
+    exercise = find("01.4")
+    monkeypatch.setattr(exercise, "_hints_shown", 0)
+    for _ in range(4):
+        hint("01.4")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == [
+        f"hint 1 of 3: {exercise.hints[0]}",
+        f"hint 2 of 3: {exercise.hints[1]}",
+        f'hint 3 of 3: {exercise.hints[2]}   → solution("01.4")',
+    ]
+    assert lines[3] == lines[2]
+
+
+def test_a_solution_shows_code_and_why(capsys):
+    solution("01.7")
+    out = capsys.readouterr().out
+    assert out.startswith("and_neuron = 1.0, 1.0, -1.5\n\nwhy: ")
+
+
+def test_unknown_exercises_are_answered_with_the_known(capsys):
+    for ask in (check, hint, solution):
+        with pytest.raises(
+            UnknownExercise, match=r"no exercise 99\.1; chapters .*: .*01"
+        ) as caught:
+            ask("99.1")
+        assert isinstance(caught.value, LookupError)
+        with pytest.raises(UnknownExercise, match=r"no exercise 01\.99; chapter 01 has 01\.1, "):
+            ask("01.99")
+        for strange in ("1.2", "abc", "01.1 ", "", "../01.1", "01.²"):
+            with pytest.raises(UnknownExercise, match=r'chapter and number, as in "01\.2"'):
+                ask(strange)
+        for wrong_type in (5, 1.2, None, find("01.1")):
+            with pytest.raises(TypeError, match=r'text such as "01\.2"'):
+                ask(wrong_type)
+
+
+def test_importing_the_exercises_imports_nothing_heavy():
+    program = "import sys, utils.exercises; print([m for m in sys.modules if m in sys.argv])"
+    heavy = [
+        "numpy",
+        "torch",
+        "tensorflow",
+        "matplotlib",
+        "ctypes.util",
+        "utils.exercises.chapter_01",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *heavy],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
+# ------------------------------------------------------------------ answers that are no answers
+def verdict_on(answer, id="01.4", limit=LIMIT):
+    return find(id).judge(answer, limit)
+
+
+def test_a_result_in_place_of_the_function_is_named():
+    text = verdict_on(np.ones(3)).text
+    assert text == (
+        "pass the function itself, sigmoid_slope, without parentheses; got a value (ndarray)"
+    )
+
+
+def test_a_function_in_place_of_a_value_is_named():
+    assert verdict_on(find("01.7").reference, id="01.7").text == (
+        "the answer is a value, not a function: assign it to and_neuron"
+    )
+
+
+def test_other_parameters_are_named():
+    assert verdict_on(lambda y, z: y).text == (
+        "the function must take sigmoid_slope(y); yours takes (y, z)"
+    )
+    assert verdict_on(lambda: 0).mark == "✘"
+    assert verdict_on(lambda s, extra=1: s * (1 - s)).mark == "✔"
+
+
+def test_functions_written_in_c_and_callable_objects_are_welcome():
+    class Slope:
+        def __call__(self, y):
+            return y * (1 - y)
+
+    assert verdict_on(Slope()).mark == "✔"
+    assert verdict_on(np.exp).mark == "✘"
+    assert verdict_on(max).mark == "✘"
+
+
+def test_tensors_and_lists_count_as_arrays():
+    torch = pytest.importorskip("torch")
+    assert verdict_on(lambda y: torch.tensor(y * (1 - y), requires_grad=True)).mark == "✔"
+    assert verdict_on(lambda y: (y * (1 - y)).tolist()).mark == "✔"
+
+
+def test_exceptions_are_told_in_one_repeatable_line():
+    def nested(y):
+        return helper(y)
+
+    def helper(y):
+        raise ValueError(f"bad\n  thing {object()}")
+
+    text = verdict_on(nested).text
+    assert text.startswith("ValueError: bad thing <object object at 0x…> (line ")
+    assert f"(line {helper.__code__.co_firstlineno + 1}: " in text
+
+
+def test_an_exception_inside_a_library_points_to_the_learners_line():
+    def inverted(y):
+        return np.linalg.inv(y)
+
+    text = verdict_on(inverted).text
+    assert text.startswith("LinAlgError: ")
+    assert text.endswith(f"(line {inverted.__code__.co_firstlineno + 1}: return np.linalg.inv(y))")
+
+
+def test_exit_recursion_and_memory_are_survived():
+    def leave(y):
+        sys.exit(3)
+
+    def forever(y):
+        return forever(y)
+
+    def greedy(y):
+        raise MemoryError
+
+    assert verdict_on(leave).text.startswith("SystemExit: exit() would end the notebook")
+    assert verdict_on(forever).text.startswith("RecursionError: the function calls itself")
+    assert verdict_on(greedy).text.startswith("MemoryError (line ")
+
+
+def test_warnings_of_the_learners_code_stay_silent_but_known(capfd):
+    before = warnings.filters[:]
+    assert verdict_on(lambda z: 1 / (1 + np.exp(-z)), id="01.3").text == (
+        "the values are right, but NumPy warns of an overflow encountered in exp"
+    )
+    assert verdict_on(lambda y: np.log(0 * y) * 0 + y * (1 - y)).text.startswith(
+        "the derivative is NaN for y = "
+    )
+    assert capfd.readouterr().err == ""
+    assert warnings.filters == before
+
+
+def test_a_check_that_stumbles_says_so_instead_of_raising():
+    exercise = Exercise("77.1", lambda: 1, ("a", "b"), "why", is_value=True)
+    exercise.check(lambda answer, rng: answer.missing)
+    verdict = exercise.judge(3, LIMIT)
+    assert verdict.mark == "✘"
+    assert verdict.text.startswith("the check cannot read this answer (AttributeError: ")
+
+
+# ------------------------------------------------------------------ endless loops and interrupts
+def plain_loop(y):
+    while True:
+        pass
+
+
+def loop_that_swallows(y):
+    while True:
+        try:
+            for _ in range(10**12):
+                pass
+        except:  # noqa: E722 - as learners write it
+            pass
+
+
+def loop_that_answers_late(y):
+    try:
+        while True:
+            pass
+    except BaseException:
+        return y * (1 - y)
+
+
+@pytest.mark.parametrize("loop", [plain_loop, loop_that_swallows, loop_that_answers_late])
+def test_an_endless_loop_is_stopped_and_shown(loop, capfd):
+    threads = set(sys._current_frames())
+    text = verdict_on(loop, limit=0.2).text
+    assert text.startswith("no result after 0.2 s: an endless loop? (line ")
+    line = int(re.search(r"\(line (\d+): ", text)[1])
+    first = loop.__code__.co_firstlineno
+    assert first < line <= first + 5
+    deadline = time.monotonic() + 5
+    while set(sys._current_frames()) - threads and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert set(sys._current_frames()) <= threads, "the worker is still there"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_call_stuck_outside_python_asks_for_a_restart():
+    release = threading.Lock()
+    release.acquire()
+
+    def stuck(y):
+        release.acquire()
+
+    with pytest.raises(TimedOut) as caught:
+        run(lambda: stuck(0), 0.1, grace=0.1)
+    assert not caught.value.stopped
+    assert caught.value.stack[-1].name == "stuck"
+    text = verdict_on(stuck, limit=0.1).text
+    line = stuck.__code__.co_firstlineno + 1
+    assert text == (
+        f"no result after 0.1 s, and it cannot be stopped (line {line}: release.acquire()): "
+        "restart the kernel"
+    )
+    release.release()
+
+
+def test_no_interrupt_reaches_the_next_cell():
+    counts = []
+
+    def bystander():
+        counts.append(sum(1 for _ in range(3_000_000)))
+
+    other = threading.Thread(target=bystander)
+    other.start()
+    for _ in range(5):
+        verdict_on(plain_loop, limit=0.02)
+        assert sum(1 for _ in range(100_000)) == 100_000
+    other.join()
+    assert counts == [3_000_000]
+
+
+def test_interrupting_the_kernel_stops_the_worker_too():
+    beats = []
+
+    def busy(y):
+        while True:
+            beats.append(1)
+
+    timer = threading.Timer(0.2, _thread.interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        verdict_on(busy, limit=30)
+    timer.join()
+    time.sleep(0.05)
+    count = len(beats)
+    time.sleep(0.05)
+    assert len(beats) == count > 0
+
+
+def test_run_hands_over_results_and_exceptions():
+    assert run(lambda: 42, 10) == 42
+    error = KeyError("x")
+
+    def fail():
+        raise error
+
+    with pytest.raises(KeyError) as caught:
+        run(fail, 10)
+    assert caught.value is error
+
+
+# ------------------------------------------------------------------ same() names the mistake
+A = np.arange(1.0, 13.0).reshape(3, 4) ** 2 / 7
+Z = np.linspace(-3, 3, 12).reshape(3, 4)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, "the mean is None"),
+        ("text", "the mean must hold real numbers, got 'text'"),
+        ([[1, 2], [3]], "the mean must be an array of numbers, got list"),
+        (1j * A, "the mean must hold real numbers, got ndarray of complex128"),
+        (A.T, "the mean is transposed: swap its two axes"),
+        (A[:2], "the mean must have shape (3, 4), got (2, 4)"),
+        (A[..., None], "the mean must have shape (3, 4), got (3, 4, 1)"),
+        (5.0, "the mean must have shape (3, 4), got ()"),
+        (A.astype(int), "the mean has lost its fractions: is an array of integers used?"),
+        (np.where(Z > 2.9, np.nan, A), "the mean is NaN for z = 3.0"),
+        (np.where(Z > 2.9, -np.inf, A), "the mean is infinite for z = 3.0"),
+        (-A, "the mean has the wrong sign"),
+        (A * 11, "the mean is N = 11 times too large: is a mean missing?"),
+        (A / 11, "the mean is N = 11 times too small: a mean instead of a sum?"),
+        (A * 2.5, "the mean is 2.5 times what it must be, everywhere"),
+        (A + 0.25, "the mean is too large by 0.25, everywhere"),
+        (A - 0.25, "the mean is too small by 0.25, everywhere"),
+        (np.roll(A, 1, axis=0), "the mean is shifted by one place"),
+        (np.roll(A, -1, axis=0), "the mean is shifted by one place"),
+        (np.where(Z > 2.9, 1.0, A), "the mean must be 20.57 for z = 3.0, got 1.0"),
+        (A + (Z > 2.9) * 1e-4, "the mean must be 20.571429 for z = 3.0, got 20.571529"),
+        (np.sqrt(A), "this is the root"),
+    ],
+)
+def test_same_names_the_mistake(value, message):
+    known = {"this is the root": np.sqrt(A)}
+    with pytest.raises(Wrong) as caught:
+        same(value, A, "the mean", given={"z": Z}, sizes={"N": 11}, known=known)
+    assert str(caught.value) == message
+
+
+def test_same_accepts_what_is_close_enough():
+    same(A * (1 + 1e-8), A, "x")
+    same(A.astype("float32"), A, "x")
+    same(A.tolist(), A, "x")
+    same([np.inf, 1.0], [np.inf, 1.0], "x")
+    with pytest.raises(Wrong):
+        same(A * (1 + 1e-5), A, "x")
+    same(A * (1 + 1e-5), A, "x", rtol=1e-4)
+
+
+def test_same_transposed_squares_are_recognized():
+    square = A[:, :3]
+    with pytest.raises(Wrong, match="transposed"):
+        same(square.T, square, "x")
+
+
+def test_same_quotes_an_index_where_no_input_fits():
+    with pytest.raises(Wrong, match=r"^x must be 2\.0 at \[1\], got 9\.0$"):
+        same([1.0, 9.0, 5.0], [1.0, 2.0, 5.0], "x", given={"z": Z})
+    with pytest.raises(Wrong, match=r"^x must be 2\.0, got 9\.0$"):
+        same(9.0, 2.0, "x")
+
+
+def test_same_draws_no_pattern_from_a_single_number_or_a_constant():
+    with pytest.raises(Wrong, match=r"must be 3\.0, got 6\.0"):
+        same(6.0, 3.0, "x")
+    with pytest.raises(Wrong, match=r"must be 3\.0 at \[0\], got 6\.0"):
+        same([6.0, 6.0], [3.0, 3.0], "x")
+
+
+def test_unpack_and_numbers_say_what_is_wanted():
+    assert unpack([1, 2], "value", "derivative") == (1, 2)
+    with pytest.raises(Wrong, match="return 2 things: value, derivative; got one ndarray"):
+        unpack(np.ones(2), "value", "derivative")
+    with pytest.raises(Wrong, match="return 2 things: value, derivative; got 3"):
+        unpack((1, 2, 3), "value", "derivative")
+    with pytest.raises(Wrong, match=r"w must have shape \(2,\), got \(3,\)"):
+        numbers([1, 2, 3], "w", (2,))
+    with pytest.raises(Wrong, match="w must be finite, got nan"):
+        numbers([1, np.nan], "w", (2,))
+
+
+def test_sizes_are_all_different():
+    for seed in range(50):
+        drawn = sizes(np.random.default_rng(seed), 4)
+        assert len(set(drawn)) == 4
+        assert all(3 <= n <= 9 for n in drawn)
+
+
+# ------------------------------------------------------------------ chapter 01: more right answers
+@pytest.mark.parametrize(
+    ("id", "answer"),
+    [
+        ("01.3", lambda z: np.exp(-np.logaddexp(0, -z))),
+        ("01.5", lambda x, t, w, b: [(w, b), (w + t * x, b + t)][int(t * (x @ w + b) <= 0)]),
+        ("01.7", [0.3, 0.4, -0.6]),
+        ("01.8", (-np.ones((2, 2)), np.array([1.5, 0.5]), np.array([1.0, -1.0]), -0.5)),
+        ("01.8", ([[1, -1], [-1, 1]], [-0.5, -0.5], [1, 1], -0.5)),
+        ("01.9", np.array([-2.25, -2.25, 1.5, -0.1])),
+        ("01.10", lambda images: images[:, 14, 14]),
+        ("01.10", lambda images: -images[:, 12:16, 12:16].sum((1, 2))),
+    ],
+)
+def test_other_right_answers_pass(id, answer):
+    assert verdict_on(answer, id=id).mark == "✔"

@@ -1,0 +1,76 @@
+"""The map, the report and the progress table of chapter 00, and the course map of the README."""
+
+import re
+from importlib.metadata import version
+
+import pytest
+
+from utils import glossary, report
+from utils.course import CHAPTERS
+from utils.exercises import export_progress, import_progress
+
+README = (report.FOLDER.parent / "README.md").read_text(encoding="utf-8")
+
+
+def test_map_leads_from_left_to_right_and_covers_nothing():
+    place = report.positions()
+    assert len(set(place.values())) == len(CHAPTERS) == 16
+    for chapter in CHAPTERS:
+        assert all(place[p][0] < place[chapter.number][0] for p in chapter.prerequisites)
+
+
+def test_map_names_every_chapter_and_fills_those_that_are_there():
+    texts = {text.get_text().replace("\n", " "): text for text in report.course_map().axes[0].texts}
+    for chapter in CHAPTERS:
+        assert chapter.title in texts
+        filled = texts[f"{chapter.number:02d}"].get_bbox_patch().get_facecolor()[3] == 1
+        assert filled == (report.FOLDER / chapter.file).exists()
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.slug)
+def test_readme_lists_every_chapter_as_it_is(chapter):
+    (row,) = re.findall(rf"^\| {chapter.number:02d} \| (.*) \|$", README, flags=re.MULTILINE)
+    if (report.FOLDER / chapter.file).exists():
+        assert row.startswith(f"[{chapter.title}](chapters/{chapter.file})")
+        assert "in preparation" not in row
+    else:
+        assert row.startswith(f"{chapter.title} |")
+        assert "*(in preparation)*" in row
+
+
+def test_environment_report_tells_what_is_installed(monkeypatch):
+    monkeypatch.setenv("COURSE_BUDGET", "quick")
+    lines = dict(line.split(None, 1) for line in report.environment_report().splitlines())
+    assert lines["torch"] == version("torch")
+    assert lines["device"] == "cpu"
+    assert lines["budget"] == "quick"
+    assert report.version_of("no-such-package") == "not installed"
+
+
+def test_progress_is_shown_per_chapter(capture, monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "there"))
+    passed = tmp_path / "progress.json"
+    export_progress(passed)
+    passed.write_text(passed.read_text().replace("[]", '["01.2", "01.4"]'))
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "here"))
+    import_progress(passed)
+    report.show_progress()
+    (table,) = capture()
+    assert "01: 2 of 10" in table["data"]["text/plain"]
+    assert "| 2 of 10 | ■■□□□□□□□□ |" in table["data"]["text/markdown"]
+
+
+def test_terms_are_shown_as_a_table(capture):
+    glossary.show_terms(chapter=1)
+    (table,) = capture()
+    assert "| neuron | 神经元 |" in table["data"]["text/markdown"]
+    with pytest.raises(ValueError, match="chapter 99 introduces no terms"):
+        glossary.show_terms(chapter=99)
+
+
+def test_every_term_is_complete_and_unique():
+    assert len({term.english for term in glossary.TERMS}) == len(glossary.TERMS)
+    for term in glossary.TERMS:
+        assert re.search(r"[一-鿿]", term.chinese) or term.chinese.isascii(), term
+        assert term.meaning.endswith("."), term
+        assert "循环" not in term.chinese or "recurs" not in term.english, term

@@ -1,0 +1,45 @@
+"""The sixteen chapters of the course: number, file name, title and what to read before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One chapter; `prerequisites` are the numbers of the chapters that it builds on directly."""
+
+    number: int
+    slug: str
+    title: str
+    prerequisites: tuple[int, ...] = ()
+
+    @property
+    def file(self) -> str:
+        """The notebook's name in the folder ``chapters``, as in ``05_convolution.ipynb``."""
+        return f"{self.number:02d}_{self.slug}.ipynb"
+
+    @property
+    def heading(self) -> str:
+        """Number and title as the chapter's first line shows them: ``05 · Convolution``."""
+        return f"{self.number:02d} · {self.title}"
+
+
+CHAPTERS = (
+    Chapter(0, "start_here", "Start here"),
+    Chapter(1, "neuron", "A neuron", (0,)),
+    Chapter(2, "gradient_descent", "Gradient descent", (1,)),
+    Chapter(3, "backpropagation", "Backpropagation", (2,)),
+    Chapter(4, "training_deep_networks", "Training deep networks", (3,)),
+    Chapter(5, "convolution", "Convolution", (4,)),
+    Chapter(6, "modern_cnns", "Modern CNNs", (5,)),
+    Chapter(7, "object_detection", "Object detection", (6,)),
+    Chapter(8, "recurrent_networks", "Recurrent networks", (4,)),
+    Chapter(9, "lstm_and_gru", "LSTM and GRU", (8,)),
+    Chapter(10, "attention", "Attention", (9,)),
+    Chapter(11, "transformers_and_bert", "Transformers and BERT", (10,)),
+    Chapter(12, "variational_autoencoders", "Variational autoencoders", (5,)),
+    Chapter(13, "generative_adversarial_networks", "Generative adversarial networks", (5,)),
+    Chapter(14, "image_to_image_translation", "Image-to-image translation", (13,)),
+    Chapter(15, "beyond_one_laptop", "Beyond one laptop", (6,)),
+)

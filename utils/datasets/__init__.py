@@ -1,0 +1,18 @@
+"""Real data as plain NumPy arrays: embedded ones without a network, the full sets on request."""
+
+from utils.datasets._fetch import CacheError, ChecksumError, DataUnavailable, Source
+from utils.datasets._types import LabeledImages, Pairs, Scenes, Series, Texts
+from utils.datasets.digits import load_digits
+
+__all__ = [
+    "CacheError",
+    "ChecksumError",
+    "DataUnavailable",
+    "LabeledImages",
+    "Pairs",
+    "Scenes",
+    "Series",
+    "Source",
+    "Texts",
+    "load_digits",
+]

@@ -1,0 +1,183 @@
+"""Compare an answer with the truth and name the mistake: shape, sign, factor, offset, value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+
+class Wrong(Exception):
+    """An answer is wrong; the text tells the learner what, in one line."""
+
+
+def sizes(rng: np.random.Generator, count: int) -> tuple[int, ...]:
+    """Draw `count` different sizes from 3 to 9: no two axes can be taken for each other."""
+    return tuple(int(n) for n in 3 + rng.permutation(7)[:count])
+
+
+def unpack(value: Any, *names: str) -> tuple[Any, ...]:
+    """Return `value` as one part per name.
+
+    Raises:
+        Wrong: it is no tuple or list, or has another number of parts.
+
+    """
+    wanted = f"return {len(names)} things: {', '.join(names)}"
+    if not isinstance(value, tuple | list):
+        raise Wrong(f"{wanted}; got one {type(value).__name__}")
+    if len(value) != len(names):
+        raise Wrong(f"{wanted}; got {len(value)}")
+    return tuple(value)
+
+
+def numbers(value: Any, what: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """Return `value` as an array of real numbers; with `shape` they must fill it and be finite.
+
+    Takes arrays, nested lists, numbers and tensors on the CPU.
+
+    Raises:
+        Wrong: it is None, text, ragged, complex, or otherwise no such array.
+
+    """
+    import numpy as np
+
+    if value is None:
+        raise Wrong(f"{what} is None")
+    try:
+        array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+    except (TypeError, ValueError, RuntimeError):
+        raise Wrong(f"{what} must be an array of numbers, got {_kind(value)}") from None
+    if array.dtype.kind not in "buif":
+        raise Wrong(f"{what} must hold real numbers, got {_kind(value)}")
+    if shape is not None:
+        if array.shape != shape:
+            raise Wrong(f"{what} must have shape {shape}, got {array.shape}")
+        if not np.all(np.isfinite(array)):
+            raise Wrong(f"{what} must be finite, got {show(array[_first(~np.isfinite(array))])}")
+    return array
+
+
+def same(
+    value: Any,
+    expected: Any,
+    what: str,
+    *,
+    rtol: float = 1e-6,
+    atol: float = 1e-9,
+    given: Mapping[str, Any] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    known: Mapping[str, Any] | None = None,
+) -> None:
+    """Check that `value` equals `expected` and otherwise say what kind of mistake it looks like.
+
+    Args:
+        value: what the learner's code returned.
+        expected: numbers of the shape wanted.
+        what: the name of the quantity, beginning the sentence: "the derivative".
+        rtol: largest error relative to `expected`.
+        atol: largest absolute error.
+        given: inputs by name; one as large as `expected` is quoted where the values differ.
+        sizes: sizes by name, to recognize a factor such as a forgotten mean.
+        known: what well-known mistakes would return, by what to say about them.
+
+    Raises:
+        Wrong: they differ, in type, shape, sign, by a factor, an offset, a shift, or in values.
+
+    """
+    import numpy as np
+
+    got, expected = numbers(value, what), np.asarray(expected)
+
+    def close(a: np.ndarray, b: np.ndarray) -> bool:
+        return a.shape == b.shape and bool(np.allclose(a, b, rtol=rtol, atol=atol))
+
+    if close(got, expected):
+        return
+    for message, mistaken in (known or {}).items():
+        if close(got, np.asarray(mistaken)):
+            raise Wrong(message)
+    if got.ndim == 2 and close(got.T, expected):
+        raise Wrong(f"{what} is transposed: swap its two axes")
+    if got.shape != expected.shape:
+        raise Wrong(f"{what} must have shape {expected.shape}, got {got.shape}")
+    if got.dtype.kind in "iu" and close(np.trunc(expected), got):
+        raise Wrong(f"{what} has lost its fractions: is an array of integers used?")
+    got = got.astype(float)
+    for bad, name in ((np.isnan(got), "NaN"), (np.isinf(got), "infinite")):
+        if np.any(bad & np.isfinite(expected)):
+            index = _first(bad)
+            raise Wrong(f"{what} is {name}{_where(index, expected.shape, given)}")
+    if close(-got, expected):
+        raise Wrong(f"{what} has the wrong sign")
+    if _varies(expected) and _varies(got):
+        _name_pattern(got, expected, what, close, sizes or {})
+    index = _first(~np.isclose(got, expected, rtol=rtol, atol=atol))
+    shown, wanted = _apart(got[index], expected[index])
+    raise Wrong(f"{what} must be {wanted}{_where(index, expected.shape, given)}, got {shown}")
+
+
+def _name_pattern(
+    got: np.ndarray, expected: np.ndarray, what: str, close: Any, sizes: Mapping[str, int]
+) -> None:
+    """Raise `Wrong` if all of `got` differs from `expected` in one simple way."""
+    import numpy as np
+
+    factor = float(np.vdot(expected, got) / np.vdot(expected, expected))
+    if factor and close(got / factor, expected):
+        for name, size in sizes.items():
+            if np.isclose(factor, size):
+                raise Wrong(f"{what} is {name} = {size} times too large: is a mean missing?")
+            if np.isclose(factor, 1 / size):
+                raise Wrong(f"{what} is {name} = {size} times too small: a mean instead of a sum?")
+        raise Wrong(f"{what} is {factor:.4g} times what it must be, everywhere")
+    offset = float(np.mean(got - expected))
+    if close(got - offset, expected):
+        direction = "large" if offset > 0 else "small"
+        raise Wrong(f"{what} is too {direction} by {abs(offset):.4g}, everywhere")
+    if len(got) > 2 and (close(got[1:], expected[:-1]) or close(got[:-1], expected[1:])):
+        raise Wrong(f"{what} is shifted by one place")
+
+
+def _varies(array: np.ndarray) -> bool:
+    import numpy as np
+
+    return array.ndim > 0 and array.size > 1 and bool(np.ptp(array) > 0)
+
+
+def _first(mask: np.ndarray) -> tuple[int, ...]:
+    import numpy as np
+
+    return tuple(int(i) for i in np.argwhere(mask)[0])
+
+
+def _where(index: tuple[int, ...], shape: tuple[int, ...], given: Mapping[str, Any] | None) -> str:
+    """The place of a value in words: by its inputs if they have its shape, else by its index."""
+    import numpy as np
+
+    inputs = {n: np.asarray(v) for n, v in (given or {}).items() if np.shape(v) in ((), shape)}
+    if any(v.shape == shape for v in inputs.values()):
+        quoted = (f"{n} = {show(v[index] if v.ndim else v)}" for n, v in inputs.items())
+        return " for " + ", ".join(quoted)
+    return f" at [{', '.join(map(str, index))}]" if index else ""
+
+
+def _apart(got: Any, expected: Any) -> tuple[str, str]:
+    """Both numbers with as few digits as tell them apart."""
+    pairs = [(show(got, digits), show(expected, digits)) for digits in (4, 8, 17)]
+    return next((pair for pair in pairs if pair[0] != pair[1]), pairs[-1])
+
+
+def show(number: Any, digits: int = 4) -> str:
+    """A number in at most `digits` digits, whole numbers with ``.0`` as Python writes floats."""
+    text = f"{float(number):.{digits}g}"
+    return text + ".0" if text.lstrip("-").isdigit() else text
+
+
+def _kind(value: Any) -> str:
+    if hasattr(value, "dtype"):
+        return f"{type(value).__name__} of {value.dtype}"
+    return repr(value) if isinstance(value, str) else type(value).__name__

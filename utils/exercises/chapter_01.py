@@ -1,0 +1,627 @@
+"""Exercises of chapter 01, A neuron."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+import numpy as np
+
+from utils.exercises._compare import Wrong, numbers, same, show, sizes, unpack
+from utils.exercises._exercise import exercise
+
+CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))  # all inputs of a gate, row by row of its truth table
+GATES = {
+    (0, 0, 0, 1): "AND",
+    (0, 1, 1, 1): "OR",
+    (0, 1, 1, 0): "XOR",
+    (1, 1, 1, 0): "NAND",
+    (1, 0, 0, 0): "NOR",
+    (1, 0, 0, 1): "XNOR",
+    (0, 0, 0, 0): "always 0",
+    (1, 1, 1, 1): "always 1",
+}
+
+
+# ---------------------------------------------------------------- 01.1
+@exercise(
+    "01.1",
+    hints=(
+        "One sample first: multiply each feature by its weight, add the products, then add b.",
+        "All samples at once: x has shape (N, D) and w has shape (D,). Which axis must vanish?",
+        "`x @ w` adds the products along the last axis and leaves shape (N,).",
+    ),
+    why="zₙ = Σ_d xₙd w_d + b: the product x @ w adds over the features of each sample, and the "
+    "one bias is added to each of the N sums by broadcasting.",
+)
+def weighted_sum(x, w, b):
+    """Weighted sums z (N,) of N samples x (N, D) with weights w (D,) and one bias b."""
+    return x @ w + b
+
+
+@weighted_sum.check
+def _(answer, rng):
+    for _ in range(3):
+        n, d = sizes(rng, 2)
+        x, w, b = rng.normal(size=(n, d)), rng.normal(size=d), float(rng.normal())
+        z = np.array([math.fsum(a * c for a, c in zip(row, w, strict=True)) + b for row in x])
+        known = {
+            "the bias is missing: add b to every sum": z - b,
+            "the products are not added up: sum over the features of each sample": x * w + b,
+            "the sum runs over the samples: it must run over the features": (x * w).sum(axis=0) + b,
+            f"the bias is added D = {d} times: add it once, after the sum": z + (d - 1) * b,
+        }
+        same(answer(x, w, b), z, "z", sizes={"D": d, "N": n}, known=known)
+
+
+@weighted_sum.wrong("the bias is missing")
+def _no_bias(x, w, b):
+    return x @ w
+
+
+@weighted_sum.wrong("the products are not added up")
+def _no_sum(x, w, b):
+    return x * w + b
+
+
+@weighted_sum.wrong("the bias is added D =")
+def _bias_in_every_product(x, w, b):
+    return (x * w + b).sum(axis=1)
+
+
+@weighted_sum.wrong("the sum runs over the samples")
+def _wrong_axis(x, w, b):
+    return (x * w).sum(axis=0) + b
+
+
+# ---------------------------------------------------------------- 01.2
+@exercise(
+    "01.2",
+    hints=(
+        "There are two cases, z > 0 and z < 0. Write value and slope of each line on paper.",
+        "`np.where(z > 0, a, b)` takes a where z > 0 and b elsewhere.",
+        "Right of 0 the line is z with slope 1; left of 0 it is alpha·z. Its slope there?",
+    ),
+    why="Left of 0 the function is the line αz, and the slope of a line is its factor: α. It is "
+    "not 0, so a neuron with a negative sum still learns.",
+)
+def leaky_relu(z, alpha):
+    """Value and derivative of the leaky ReLU, z for z > 0 and alpha·z for z < 0, as a pair."""
+    return np.where(z > 0, z, alpha * z), np.where(z > 0, 1.0, alpha)
+
+
+@leaky_relu.check
+def _(answer, rng):
+    for dims in (1, 2):
+        z, alpha = 3 * rng.normal(size=sizes(rng, dims)), float(rng.uniform(0.05, 0.4))
+        value = np.maximum(z, 0) + alpha * np.minimum(z, 0)
+        slope = (1 + alpha) / 2 + (1 - alpha) / 2 * np.sign(z)
+        got = unpack(answer(z, alpha), "value", "derivative")
+        given = {"z": z, "alpha": alpha}
+        known = {
+            "the pair is swapped: return the value first, then the derivative": slope,
+            "the value at z < 0 is 0: that is the ReLU, the leaky one is alpha·z": np.maximum(z, 0),
+            "the value is z everywhere: at z < 0 it must be alpha·z": z,
+        }
+        same(got[0], value, "the value", given=given, known=known)
+        known = {
+            "the derivative at z < 0 is 0: that is the ReLU's, the leaky one's is alpha": z > 0,
+            "the derivative at z < 0 is −1: the function rises there too, by alpha": np.sign(z),
+        }
+        same(got[1], slope, "the derivative", given=given, known=known)
+
+
+@leaky_relu.wrong("that is the ReLU's")
+def _relu_slope(z, alpha):
+    return np.where(z > 0, z, alpha * z), np.where(z > 0, 1.0, 0.0)
+
+
+@leaky_relu.wrong("the value is z everywhere")
+def _no_bend(z, alpha):
+    return z, np.where(z > 0, 1.0, alpha)
+
+
+@leaky_relu.wrong("the pair is swapped")
+def _swapped(z, alpha):
+    return np.where(z > 0, 1.0, alpha), np.where(z > 0, z, alpha * z)
+
+
+@leaky_relu.wrong("the derivative at z < 0 is −1")
+def _sign_slope(z, alpha):
+    return np.where(z > 0, z, alpha * z), np.sign(z)
+
+
+@leaky_relu.wrong("z is changed in place")
+def _overwritten(z, alpha):
+    slope = np.where(z > 0, 1.0, alpha)
+    z[z < 0] *= alpha
+    return z, slope
+
+
+# ---------------------------------------------------------------- 01.3
+@exercise(
+    "01.3",
+    hints=(
+        "exp overflows only for large positive arguments. Which of 1/(1 + e⁻ᶻ) and eᶻ/(1 + eᶻ) is "
+        "safe for z < 0, and which for z > 0?",
+        "e⁻ᶻ is safe for z ≥ 0 and eᶻ for z < 0: both are e to the power −|z|.",
+        "With e = np.exp(-np.abs(z)) the answer is 1/(1 + e) for z ≥ 0 and e/(1 + e) for z < 0.",
+    ),
+    why="e⁻|ᶻ| lies between 0 and 1, so nothing overflows, and both branches keep every digit: far "
+    "to the left σ(z) ≈ eᶻ, a tiny number that clipping or 1 − σ(−z) would lose.",
+)
+def stable_sigmoid(z):
+    """σ(z) = 1/(1 + e⁻ᶻ) for any z, ±1000 included: no overflow, no warning, all digits kept."""
+    e = np.exp(-np.abs(z))
+    return np.where(z >= 0, 1.0, e) / (1 + e)
+
+
+@stable_sigmoid.check
+def _(answer, rng):
+    z = np.concatenate([3 * rng.normal(size=sizes(rng, 1)), [-1000, -300, -36, 0, 36, 300, 1000]])
+    z = rng.permutation(z)
+    expected = np.array([float(1 / (1 + (-Decimal(value)).exp())) for value in z])
+    known = {"this is tanh, from −1 to 1: the sigmoid lies between 0 and 1": np.tanh(z)}
+    same(answer(z), expected, "σ(z)", rtol=1e-12, atol=0, given={"z": z}, known=known)
+    if answer.warnings:
+        raise Wrong(f"the values are right, but NumPy warns of an {answer.warnings[0]}")
+    grid = rng.normal(size=sizes(rng, 2))
+    same(answer(grid), 1 / (1 + np.exp(-grid)), "σ(z)", rtol=1e-12, given={"z": grid})
+
+
+@stable_sigmoid.wrong("NumPy warns of an overflow")
+def _textbook(z):
+    return 1 / (1 + np.exp(-z))
+
+
+@stable_sigmoid.wrong("σ(z) is NaN")
+def _other_textbook(z):
+    return np.exp(z) / (1 + np.exp(z))
+
+
+@stable_sigmoid.wrong("this is tanh")
+def _tanh(z):
+    return np.tanh(z)
+
+
+@stable_sigmoid.wrong("must be")
+def _clipped(z):
+    return 1 / (1 + np.exp(-np.clip(z, -10, 10)))
+
+
+# ---------------------------------------------------------------- 01.4
+@exercise(
+    "01.4",
+    hints=(
+        "Differentiate y = 1/(1 + e⁻ᶻ) by the chain rule: e⁻ᶻ/(1 + e⁻ᶻ)².",
+        "Split that fraction into two factors. One is y itself.",
+        "The other is e⁻ᶻ/(1 + e⁻ᶻ) = 1 − y.",
+    ),
+    why="e⁻ᶻ/(1 + e⁻ᶻ)² = y · (1 − y): the forward pass has computed y already, so the backward "
+    "pass needs no exponential.",
+)
+def sigmoid_slope(y):
+    """Derivative of the sigmoid at z, computed from its output y = σ(z) alone."""
+    return y * (1 - y)
+
+
+@sigmoid_slope.check
+def _(answer, rng):
+    for dims in (1, 2):
+        z = 2 * rng.normal(size=sizes(rng, dims))
+        y = 1 / (1 + np.exp(-z))
+        again = 1 / (1 + np.exp(-y))
+        known = {
+            "y is already the output of the sigmoid: do not apply it again": again * (1 - again),
+            "1 − y is one of two factors": 1 - y,
+            "1 − y² is the derivative of tanh, from its output": 1 - y**2,
+        }
+        expected = 0.25 / np.cosh(z / 2) ** 2
+        same(answer(y), expected, "the derivative", given={"y": y}, known=known)
+
+
+@sigmoid_slope.wrong("y is already the output of the sigmoid")
+def _sigmoid_again(y):
+    s = 1 / (1 + np.exp(-y))
+    return s * (1 - s)
+
+
+@sigmoid_slope.wrong("1 − y is one of two factors")
+def _one_factor(y):
+    return 1 - y
+
+
+@sigmoid_slope.wrong("the derivative of tanh")
+def _tanh_slope(y):
+    return 1 - y**2
+
+
+@sigmoid_slope.wrong("the derivative must be")
+def _plus(y):
+    return y * (1 + y)
+
+
+@sigmoid_slope.wrong("the wrong sign")
+def _minus(y):
+    return y * (y - 1)
+
+
+# ---------------------------------------------------------------- 01.5
+@exercise(
+    "01.5",
+    hints=(
+        "The neuron is right when t and the score w·x + b have the same sign: t·(w·x + b) > 0.",
+        "If it is right, return w and b as they are. If not, move the line toward the point.",
+        "A mistake adds t·x to w, and t to b; write `w + t * x`, for `w += …` would change the "
+        "caller's array.",
+    ),
+    why="After w + t·x and b + t the value t·(w·x + b) has grown by ‖x‖² + 1 > 0: the neuron is "
+    "less wrong about this point. A score of 0 decides nothing, so it counts as a mistake; else a "
+    "start from w = 0 and b = 0 would never move.",
+)
+def perceptron_update(x, t, w, b):
+    """New (w, b) after one point x (D,) of class t, −1 or +1: changed only if t·(w·x + b) ≤ 0."""
+    if t * (w @ x + b) <= 0:
+        return w + t * x, b + t
+    return w, b
+
+
+@perceptron_update.check
+def _(answer, rng):
+    (d,) = sizes(rng, 1)
+    for side in ("wrong", "right", "on the line", "wrong", "right"):
+        x, w, t = rng.normal(size=d), rng.normal(size=d), int(rng.choice([-1, 1]))
+        margin = {"wrong": -1.5, "right": 1.5, "on the line": 0.0}[side]
+        b = margin * t - math.fsum(x * w)
+        if side == "on the line":
+            w, b = np.zeros(d), 0.0
+        new_w, new_b = unpack(answer(x, t, w, b), "w", "b")
+        if side == "right":
+            kept = f"the point is on its side (t·(w·x + b) = {margin}): "
+            same(new_w, w, "w", known={kept + "w must stay as it is": w + t * x})
+            same(new_b, b, "b", known={kept + "b must stay as it is": b + t})
+            continue
+        zero = "a score of exactly 0 counts as a mistake: update when t·(w·x + b) ≤ 0"
+        still = zero if side == "on the line" else "a wrong point must change w"
+        away = "w moves away from the point: the sign of the step is wrong"
+        plain = "the step of w forgets the class: it is t·x"
+        moved = w + t * x
+        same(new_w, moved, "w", known={still: w, away: w - t * x, plain: w + x})
+        same(new_b, b + t, "b", known={"the bias must move too, by t": b, "b moves away": b - t})
+
+
+@perceptron_update.wrong("w must stay as it is")
+def _always(x, t, w, b):
+    return w + t * x, b + t
+
+
+@perceptron_update.wrong("the sign of the step is wrong")
+def _away(x, t, w, b):
+    return (w - t * x, b - t) if t * (w @ x + b) <= 0 else (w, b)
+
+
+@perceptron_update.wrong("the bias must move too")
+def _fixed_bias(x, t, w, b):
+    return (w + t * x, b) if t * (w @ x + b) <= 0 else (w, b)
+
+
+@perceptron_update.wrong("w is changed in place")
+def _in_place(x, t, w, b):
+    if t * (w @ x + b) <= 0:
+        w += t * x
+        b += t
+    return w, b
+
+
+@perceptron_update.wrong("a score of exactly 0")
+def _strict(x, t, w, b):
+    return (w + t * x, b + t) if t * (w @ x + b) < 0 else (w, b)
+
+
+# ---------------------------------------------------------------- 01.6
+@exercise(
+    "01.6",
+    hints=(
+        "Write the shapes down: (N, D_in) times what gives (N, D_out)?",
+        "W has shape (D_out, D_in), as in PyTorch: one row for each neuron. W.T fits.",
+        "A b of shape (D_out,) is added to each row by broadcasting, without any reshape.",
+    ),
+    why="Row k of W holds the weights of neuron k, so entry (n, k) of X Wᵀ is the weighted sum of "
+    "sample n at neuron k; b is stretched along the samples.",
+)
+def layer(X, W, b):
+    """Weighted sums (N, D_out) of a layer: inputs X (N, D_in), W (D_out, D_in), b (D_out,)."""
+    return X @ W.T + b
+
+
+@layer.check
+def _(answer, rng):
+    (side,) = sizes(rng, 1)
+    for n, d_in, d_out in ((side, side, side), sizes(rng, 3), sizes(rng, 3)):
+        X, W, b = rng.normal(size=(n, d_in)), rng.normal(size=(d_out, d_in)), rng.normal(size=d_out)
+        sums = np.einsum("nd,kd->nk", X, W)
+        known = {"the bias is missing": sums}
+        if n == d_in == d_out:  # only here these two run at all
+            columns = "X @ W takes the columns of W: the weights of a neuron are a row"
+            down = "b is added down the samples: b[k] belongs to neuron k, to column k"
+            known |= {columns: X @ W + b, down: sums + b[:, None]}
+        same(answer(X, W, b), sums + b, "the result", known=known)
+
+
+@layer.wrong("the result is transposed")
+def _transposed(X, W, b):
+    return W @ X.T + b[:, None]
+
+
+@layer.wrong("X @ W takes the columns of W")
+def _untransposed_weights(X, W, b):
+    return X @ W + b
+
+
+@layer.wrong("b is added down the samples")
+def _bias_down(X, W, b):
+    return X @ W.T + b[:, None]
+
+
+@layer.wrong("the bias is missing")
+def _layer_without_bias(X, W, b):
+    return X @ W.T
+
+
+# ---------------------------------------------------------------- 01.7
+def _step(z, place):
+    """Fire at z > 0; z = 0 decides nothing and is a mistake of its own."""
+    if abs(z) < 1e-12:
+        raise Wrong(f"{place} is on the line, z = 0: move the line off the inputs")
+    return int(z > 0)
+
+
+def _compare_gates(outputs, wanted, remark=""):
+    """Name the first wrong row of a truth table, and the gate it is instead."""
+    target = next(gate for gate, name in GATES.items() if name == wanted)
+    if outputs == target:
+        return
+    row = next(i for i in range(4) if outputs[i] != target[i])
+    instead = f"; this is {GATES[outputs]}" if outputs in GATES else ""
+    raise Wrong(f"{CORNERS[row]} gives {outputs[row]}, {wanted} is {target[row]}{remark}{instead}")
+
+
+@exercise(
+    "01.7",
+    is_value=True,
+    hints=(
+        "Draw the four inputs. Where is a line that leaves (1, 1) alone on its side?",
+        "With w₁ = w₂ = 1 the sum x₁ + x₂ is 0, 1, 1 or 2: put the border between 1 and 2.",
+    ),
+    why="x₁ + x₂ − 1.5 is positive for (1, 1) only; any line that cuts off that corner will do.",
+)
+def and_neuron():
+    """Numbers (w1, w2, b) of a step neuron, 1 where w1·x1 + w2·x2 + b > 0, that computes AND.
+
+    No input may lie on the line z = 0.
+    """
+    return 1.0, 1.0, -1.5
+
+
+@and_neuron.check
+def _(answer, rng):
+    w1, w2, b = numbers(answer, "(w1, w2, b)", (3,)).tolist()
+    outputs = tuple(_step(w1 * x1 + w2 * x2 + b, f"input {x1, x2}") for x1, x2 in CORNERS)
+    _compare_gates(outputs, "AND")
+
+
+@and_neuron.wrong("this is OR")
+def _or():
+    return 1.0, 1.0, -0.5
+
+
+@and_neuron.wrong("this is NAND")
+def _nand():
+    return -1.0, -1.0, 1.5
+
+
+@and_neuron.wrong("on the line")
+def _zeros():
+    return 0.0, 0.0, 0.0
+
+
+@and_neuron.wrong("must have shape (3,)")
+def _no_b():
+    return 1.0, 1.0
+
+
+# ---------------------------------------------------------------- 01.8
+@exercise(
+    "01.8",
+    is_value=True,
+    hints=(
+        "XOR is “at least one, but not both”: which two gates can one neuron each compute?",
+        "Hidden unit 1: OR, x₁ + x₂ − 0.5. Hidden unit 2: AND, x₁ + x₂ − 1.5.",
+        "The output fires when OR does and AND does not: h₁ − h₂ − 0.5.",
+    ),
+    why="The hidden layer moves the corners: (0, 1) and (1, 0) fall on the same point (1, 0) of "
+    "the (OR, AND) plane, and there one line is enough.",
+)
+def xor_weights():
+    """Numbers (W1, b1, w2, b2) of two step neurons and a third one behind them, for XOR.
+
+    h = step(W1 x + b1) with W1 (2, 2) and b1 (2,); output step(w2·h + b2) with w2 (2,) and a
+    number b2. A step is 1 where its argument is > 0; none may be exactly 0.
+    """
+    W1 = np.array([[1.0, 1.0], [1.0, 1.0]])
+    b1 = np.array([-0.5, -1.5])
+    w2 = np.array([1.0, -1.0])
+    b2 = -0.5
+    return W1, b1, w2, b2
+
+
+@xor_weights.check
+def _(answer, rng):
+    names = ("W1", "b1", "w2", "b2")
+    parts = zip(unpack(answer, *names), names, ((2, 2), (2,), (2,), ()), strict=True)
+    W1, b1, w2, b2 = (numbers(part, name, shape) for part, name, shape in parts)
+    hidden = [
+        [_step(W1[k] @ x + b1[k], f"hidden unit {k + 1}: input {x}") for k in (0, 1)]
+        for x in CORNERS
+    ]
+    if all(h[0] == h[1] for h in hidden):
+        raise Wrong("both hidden units do the same: together they draw one line, XOR needs two")
+    rows = zip(hidden, CORNERS, strict=True)
+    outputs = tuple(_step(w2 @ h + b2, f"output unit: input {x}") for h, x in rows)
+    row = next((i for i, out in enumerate(outputs) if out != sum(CORNERS[i]) % 2), 0)
+    _compare_gates(outputs, "XOR", f" (hidden units {tuple(hidden[row])})")
+
+
+@xor_weights.wrong("both hidden units do the same")
+def _equal_units():
+    return np.ones((2, 2)), np.array([-0.5, -0.5]), np.array([1.0, -1.0]), 0.5
+
+
+@xor_weights.wrong("this is OR")
+def _or_output():
+    return np.ones((2, 2)), np.array([-0.5, -1.5]), np.array([1.0, 1.0]), -0.5
+
+
+@xor_weights.wrong("W1 must have shape (2, 2)")
+def _flat_weights():
+    return np.ones(4), np.array([-0.5, -1.5]), np.array([1.0, -1.0]), -0.5
+
+
+@xor_weights.wrong("output unit: input (0, 0) is on the line")
+def _no_output_bias():
+    return np.ones((2, 2)), np.array([-0.5, -1.5]), np.array([1.0, -1.0]), 0.0
+
+
+# ---------------------------------------------------------------- 01.9
+@exercise(
+    "01.9",
+    is_value=True,
+    hints=(
+        "GELU is not monotone: near z = −0.75 it dips to −0.17, and further left it returns to 0.",
+        "With w₁ = w₂ the neuron sees only the sum 0, 1 or 2. Put the sum 1 into the dip.",
+        "Three z in equal steps: −3, −0.75, 1.5. GELU is about −0.004, −0.17, 1.4. The threshold?",
+    ),
+    why="gelu(z) < −0.1 holds on an interval of z, so the neuron answers 1 between two parallel "
+    "lines instead of on one side of one line. That no single neuron solves XOR is true of "
+    "monotone activations only.",
+)
+def gelu_xor():
+    """Numbers (w1, w2, b, threshold): one neuron that answers 1 where gelu(z) < threshold, for XOR.
+
+    z = w1·x1 + w2·x2 + b, and gelu(z) = z·Φ(z) with the normal distribution function Φ.
+    """
+    return 2.25, 2.25, -3.0, -0.1
+
+
+@gelu_xor.check
+def _(answer, rng):
+    w1, w2, b, threshold = numbers(answer, "(w1, w2, b, threshold)", (4,)).tolist()
+    if threshold >= 0:
+        raise Wrong(
+            "gelu(z) < threshold is one half-line of z unless the threshold is below 0: "
+            "one cut cannot make XOR, use the dip"
+        )
+    if w1 * w2 < 0:
+        raise Wrong(
+            "w1 and w2 have opposite signs: then z of (0, 0) and (1, 1) lies between z of (0, 1) "
+            "and (1, 0), and the dip catches all four"
+        )
+    z = [w1 * x1 + w2 * x2 + b for x1, x2 in CORNERS]
+    gelu = [v * 0.5 * math.erfc(-v / math.sqrt(2)) for v in z]
+    outputs = tuple(int(value < threshold) for value in gelu)
+    if not any(outputs):
+        raise Wrong(
+            f"the answer is always 0: the lowest gelu(z) is {show(min(gelu))}, "
+            f"the threshold {show(threshold)}"
+        )
+    row = next((i for i, out in enumerate(outputs) if out != sum(CORNERS[i]) % 2), 0)
+    _compare_gates(outputs, "XOR", f" (z = {show(z[row])}, gelu(z) = {show(gelu[row])})")
+
+
+@gelu_xor.wrong("is one half-line of z")
+def _threshold_zero():
+    return 2.25, 2.25, -3.0, 0.0
+
+
+@gelu_xor.wrong("opposite signs")
+def _opposite_weights():
+    return 2.25, -2.25, -0.75, -0.1
+
+
+@gelu_xor.wrong("the answer is always 0")
+def _below_the_dip():
+    return 2.25, 2.25, -3.0, -0.2
+
+
+@gelu_xor.wrong("(0, 0) gives 1, XOR is 0")
+def _zero_in_the_dip():
+    return 1.0, 1.0, -1.0, -0.1
+
+
+# ---------------------------------------------------------------- 01.10
+@exercise(
+    "01.10",
+    hints=(
+        "Look at the mean image of the zeros and of the ones. Where do they differ most?",
+        "A 0 has a hole where a 1 has its stroke: in the very middle, rows and columns 12 to 15.",
+        "Cut that window out of every image and take its mean over the last two axes.",
+    ),
+    why="The middle holds the hole of a 0 and the stroke of a 1; a wider window takes in the ring "
+    "of the 0 as well. You found this feature by looking; a network finds its own.",
+)
+def ink_feature(images):
+    """One number for each image (N, 28, 28), such that one threshold tells 0 from 1.
+
+    The threshold is chosen for you on known images; 95% of unseen ones must be told right.
+    """
+    return images[:, 12:16, 12:16].mean(axis=(1, 2))
+
+
+@ink_feature.check
+def _(answer, rng):
+    from utils.datasets import load_digits
+
+    digits = load_digits(full=False)
+    pair, unseen_pair = digits.y_train < 2, digits.y_test < 2
+    order = rng.permutation(np.sum(unseen_pair))
+    images, is_one = digits.x_train[pair], digits.y_train[pair] == 1
+    unseen, is_unseen_one = (
+        digits.x_test[unseen_pair][order],
+        digits.y_test[unseen_pair][order] == 1,
+    )
+
+    feature = numbers(answer(images), "the feature", (len(images),))
+    few = int(rng.integers(3, 9))
+    alone = numbers(answer(images[:few]), "the feature", (few,))
+    if not np.allclose(alone, feature[:few], rtol=1e-4, atol=1e-6):
+        raise Wrong("the number of an image depends on the images beside it: use that image alone")
+    if np.ptp(feature) == 0:
+        raise Wrong(f"every image gets the same number, {show(feature[0])}")
+    cuts = np.unique(feature)
+    rates = np.mean((feature > cuts[:, None]) == is_one, axis=1)
+    best = np.argmax(np.abs(rates - 0.5))  # a rate far below one half reads the other way round
+    guess = numbers(answer(unseen), "the feature", (len(unseen),)) > cuts[best]
+    accuracy = np.mean((guess if rates[best] > 0.5 else ~guess) == is_unseen_one)
+    if accuracy < 0.95:
+        raise Wrong(f"the best threshold tells {accuracy:.1%} of unseen images, 95% are wanted")
+
+
+@ink_feature.wrong("every image gets the same number")
+def _constant(images):
+    return np.ones(len(images))
+
+
+@ink_feature.wrong("must have shape")
+def _one_number_a_row(images):
+    return images.mean(axis=2)
+
+
+@ink_feature.wrong("95% are wanted")
+def _wide_window(images):
+    return images[:, 10:18, 10:18].mean(axis=(1, 2))
+
+
+@ink_feature.wrong("depends on the images beside it")
+def _centered_on_the_batch(images):
+    window = images[:, 12:16, 12:16].mean(axis=(1, 2))
+    return window - window.mean()

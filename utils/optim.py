@@ -1,0 +1,214 @@
+"""Optimizers and learning-rate schedules on the engine's parameters.
+
+Names, defaults and order of operations are those of `torch.optim`. In the formulas w is a
+parameter, g = ∂L/∂w, α the learning rate ``lr``, λ the ``weight_decay``, t the step, counted from
+1. A step gives every parameter a new array, so a graph recorded before it still sees the old one.
+"""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from utils.engine import Tensor
+
+    Schedule = Callable[[int], float]
+
+
+class Optimizer:
+    """Base: what all optimizers share; a subclass writes `update`, the rule for one array.
+
+    Attributes:
+        params: the parameters, a list of tensors.
+        lr: the learning rate α; may be changed between steps.
+
+    """
+
+    def __init__(
+        self, params: Iterable[Tensor], lr: float, memory: dict[str, float], **options: float
+    ) -> None:
+        """Check the numbers; `memory` is what the rule remembers of each parameter at the start."""
+        self.params = list(params)
+        if not self.params:
+            raise ValueError("the optimizer got no parameters; pass model.parameters()")
+        for name, value in {"lr": lr, **options}.items():
+            if not value >= 0:
+                raise ValueError(f"{name} must not be negative, got {value}")
+        self.lr = lr
+        self._states = [SimpleNamespace(t=0, **memory) for _ in self.params]
+
+    def zero_grad(self) -> None:
+        """Forget the gradients; otherwise the next `backward` adds to them."""
+        for p in self.params:
+            p.grad = None
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient."""
+        for p, state in zip(self.params, self._states, strict=True):
+            if p.grad is not None:
+                state.t += 1
+                p.data = self.update(p.data, p.grad, state).astype(p.dtype, copy=False)
+
+    def update(self, w: np.ndarray, g: np.ndarray, s: SimpleNamespace) -> np.ndarray:
+        """The new value of w; `s` is this parameter's memory, `s.t` the step."""
+        raise NotImplementedError(f"{type(self).__name__} needs a method update(self, w, g, s)")
+
+
+class SGD(Optimizer):
+    """Gradient descent with momentum μ.
+
+    Source: I. Sutskever et al., "On the importance of initialization and momentum", ICML 2013; the
+    velocity is PyTorch's, in units of the gradient.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+    ) -> None:
+        super().__init__(params, lr, {"v": 0.0}, momentum=momentum, weight_decay=weight_decay)
+        if nesterov and momentum == 0:
+            raise ValueError("nesterov looks ahead along the velocity; give a momentum above 0")
+        self.momentum, self.weight_decay, self.nesterov = momentum, weight_decay, nesterov
+
+    def update(self, w: np.ndarray, g: np.ndarray, s: SimpleNamespace) -> np.ndarray:
+        """One step of momentum descent."""
+        g = g + self.weight_decay * w  # g ← g + λw
+        s.v = self.momentum * s.v + g  # v ← μv + g
+        d = g + self.momentum * s.v if self.nesterov else s.v  # d = g + μv, or v
+        return w - self.lr * d  # w ← w − αd
+
+
+class Adagrad(Optimizer):
+    """Step sizes that shrink with the sum of squared gradients.
+
+    Source: J. Duchi, E. Hazan and Y. Singer, "Adaptive subgradient methods", JMLR 12 (2011). Keras
+    starts the sum at 0.1 instead of 0 and takes the root of r + ε.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-2,
+        initial_accumulator_value: float = 0.0,
+        eps: float = 1e-10,
+    ) -> None:
+        super().__init__(params, lr, {"r": initial_accumulator_value}, eps=eps)
+        self.eps = eps
+
+    def update(self, w: np.ndarray, g: np.ndarray, s: SimpleNamespace) -> np.ndarray:
+        """One step of AdaGrad."""
+        s.r = s.r + g**2  # r ← r + g²
+        return w - self.lr * g / (np.sqrt(s.r) + self.eps)  # w ← w − αg/(√r + ε)
+
+
+class RMSprop(Optimizer):
+    """Step sizes from a decaying mean of squared gradients; `alpha` is its decay ρ.
+
+    Source: T. Tieleman and G. Hinton, "Neural Networks for Machine Learning", lecture 6.5 (2012).
+    Keras has ρ = 0.9 by default and takes the root of v + ε.
+    """
+
+    def __init__(
+        self, params: Iterable[Tensor], lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8
+    ) -> None:
+        super().__init__(params, lr, {"v": 0.0}, alpha=alpha, eps=eps)
+        self.alpha, self.eps = alpha, eps
+
+    def update(self, w: np.ndarray, g: np.ndarray, s: SimpleNamespace) -> np.ndarray:
+        """One step of RMSProp."""
+        s.v = self.alpha * s.v + (1 - self.alpha) * g**2  # v ← ρv + (1 − ρ)g²
+        return w - self.lr * g / (np.sqrt(s.v) + self.eps)  # w ← w − αg/(√v + ε)
+
+
+class Adam(Optimizer):
+    """Momentum and adaptive step sizes with bias correction; weight decay adds λw to the gradient.
+
+    Source: D. Kingma and J. Ba, "Adam", ICLR 2015, algorithm 1.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr, {"m": 0.0, "v": 0.0}, eps=eps, weight_decay=weight_decay)
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas must lie in [0, 1), got {betas}")
+        self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
+
+    def update(self, w: np.ndarray, g: np.ndarray, s: SimpleNamespace) -> np.ndarray:
+        """One step of Adam."""
+        return self._adam(w, g + self.weight_decay * w, s)  # g ← g + λw
+
+    def _adam(self, w: np.ndarray, g: np.ndarray, s: SimpleNamespace) -> np.ndarray:
+        beta1, beta2 = self.betas
+        s.m = beta1 * s.m + (1 - beta1) * g  # m ← β₁m + (1 − β₁)g
+        s.v = beta2 * s.v + (1 - beta2) * g**2  # v ← β₂v + (1 − β₂)g²
+        m_hat = s.m / (1 - beta1**s.t)  # m̂ = m/(1 − β₁ᵗ)
+        v_hat = s.v / (1 - beta2**s.t)  # v̂ = v/(1 − β₂ᵗ)
+        return w - self.lr * m_hat / (np.sqrt(v_hat) + self.eps)  # w ← w − αm̂/(√v̂ + ε)
+
+
+class AdamW(Adam):
+    """Adam whose weight decay shrinks w itself and so escapes the adaptive scaling.
+
+    Source: I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019. As in
+    PyTorch and Keras the decay is multiplied by α; the default λ is PyTorch's (Keras: 0.004).
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+    def update(self, w: np.ndarray, g: np.ndarray, s: SimpleNamespace) -> np.ndarray:
+        """One step of Adam from the shrunken w."""
+        return self._adam(w - self.lr * self.weight_decay * w, g, s)  # w ← w − αλw
+
+
+# Schedules: each returns the function t ↦ factor of the first learning rate, t = 0, 1, 2, …, for
+# `fit(…, schedule=…)` and for `torch.optim.lr_scheduler.LambdaLR`.
+
+
+def inverse_time(beta: float) -> Schedule:
+    """The factor 1/(1 + βt); written α/(1 + β(t − 1)) where the first step is t = 1."""
+    return lambda t: 1 / (1 + beta * t)
+
+
+def step_decay(every: int, gamma: float = 0.1) -> Schedule:
+    """The factor γ^⌊t/every⌋: constant, then γ times as much after each `every` steps."""
+    return lambda t: gamma ** (t // every)
+
+
+def cosine(steps: int, final: float = 0.0) -> Schedule:
+    """Half a cosine from 1 at t = 0 down to `final` at t = `steps`, where it stays.
+
+    Source: I. Loshchilov and F. Hutter, "SGDR", ICLR 2017, equation 5.
+    """
+    return lambda t: final + (1 - final) * (1 + math.cos(math.pi * min(t / steps, 1))) / 2
+
+
+def warmup_cosine(steps: int, warmup: int, final: float = 0.0) -> Schedule:
+    """The straight line (t + 1)/warmup up to 1, then `cosine` for the remaining steps."""
+    if not 0 <= warmup < steps:
+        raise ValueError(f"warmup must be at least 0 and less than steps = {steps}, got {warmup}")
+    descent = cosine(steps - warmup, final)
+    return lambda t: (t + 1) / warmup if t < warmup else descent(t - warmup)

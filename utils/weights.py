@@ -1,0 +1,200 @@
+"""Copying weights between the engine, PyTorch and Keras, layer by layer."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from utils.engine import Tensor
+from utils.layers import Module
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Weights = dict[str, np.ndarray]  # PyTorch's name of each array, PyTorch's shape
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How Keras keeps the weights of one kind of layer; the engine keeps them as PyTorch does.
+
+    Attributes:
+        keras: the name of the class in Keras.
+        to_keras: from PyTorch's named arrays to the list that `set_weights` takes.
+        from_keras: from the list that `get_weights` gives to PyTorch's named arrays.
+
+    """
+
+    keras: str
+    to_keras: Callable[[Weights], list[np.ndarray]]
+    from_keras: Callable[[list[np.ndarray]], Weights]
+
+
+def _kernel(keras: str, *axes: int) -> Kind:
+    """A layer with a kernel and perhaps a bias; `axes` puts PyTorch's axes in Keras's order."""
+    back = np.argsort(axes)
+    return Kind(
+        keras,
+        lambda w: [w["weight"].transpose(axes), *([w["bias"]] if "bias" in w else [])],
+        lambda arrays: dict(
+            zip(("weight", "bias"), (arrays[0].transpose(back), *arrays[1:]), strict=False)
+        ),
+    )
+
+
+def _normalization(keras: str, *names: str, **uncounted: np.ndarray) -> Kind:
+    """A layer with the arrays `names`, alike in all worlds; Keras does not keep `uncounted`."""
+
+    def from_keras(arrays: list[np.ndarray]) -> Weights:
+        if len(arrays) != len(names):
+            raise ValueError(
+                f"{keras} has {len(arrays)} arrays, not the {len(names)} of PyTorch's layer "
+                f"({', '.join(names)}); leave its center and scale at True"
+            )
+        return dict(zip(names, arrays, strict=True)) | uncounted
+
+    return Kind(keras, lambda w: [w[name] for name in names], from_keras)
+
+
+_BATCH_NORM = _normalization(
+    "BatchNormalization",
+    *("weight", "bias", "running_mean", "running_var"),
+    num_batches_tracked=np.array(0),
+)
+KINDS = {  # by the name of the class in PyTorch and in the engine
+    "Linear": _kernel("Dense", 1, 0),  # y = xK + b with the kernel K = Wᵀ
+    "Conv2d": _kernel("Conv2D", 2, 3, 1, 0),  # (out, in, height, width), in Keras out comes last
+    "ConvTranspose2d": _kernel("Conv2DTranspose", 2, 3, 1, 0),  # (in, out, …), in comes last
+    "BatchNorm1d": _BATCH_NORM,
+    "BatchNorm2d": _BATCH_NORM,
+    "LayerNorm": _normalization("LayerNormalization", "weight", "bias"),
+}
+
+
+def copy_weights(source: Any, target: Any) -> None:
+    """Give `target` copies of the weights of `source`.
+
+    Both are models of any of the three worlds (`layers.Module`, `torch.nn.Module`, `keras.Model`).
+    Their layers with weights are matched in order; the target keeps its device and precision. Only
+    arrays are copied: the ε of a normalization, for one, stays what each library makes it.
+
+    Keras keeps channels last, so it flattens pixels in another order: where a dense layer follows
+    an image, put ``Permute((3, 1, 2))`` before Keras's ``Flatten()``.
+
+    Raises:
+        TypeError: a model or one of its layers is of a kind not known here.
+        ValueError: the layers do not match in number, kind or shape, or a Keras model has no
+            weights yet; nothing has been changed.
+
+    """
+    ours, theirs = _layers(source), _layers(target)
+    if [KINDS[layer.kind].keras for layer in ours] != [KINDS[layer.kind].keras for layer in theirs]:
+        raise ValueError(
+            "the models have different layers: "
+            f"{[layer.kind for layer in ours]} and {[layer.kind for layer in theirs]}"
+        )
+    for a, b in zip(ours, theirs, strict=True):
+        shapes = [{name: w.shape for name, w in layer.weights.items()} for layer in (a, b)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"layer {a.name!r} has {shapes[0]}, but layer {b.name!r} has {shapes[1]} "
+                "(in PyTorch's names and shapes)"
+            )
+    for a, b in zip(ours, theirs, strict=True):
+        b.write(a.weights)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A layer with weights, whatever its world."""
+
+    name: str
+    kind: str
+    weights: Weights
+    write: Callable[[Weights], None]
+
+
+def _layers(model: Any) -> list[_Layer]:
+    """The layers of a model that carry weights, in order."""
+    torch, keras = sys.modules.get("torch"), sys.modules.get("keras")
+    if isinstance(model, Module):
+        found = _named_layers(model, _write_engine)
+    elif torch and isinstance(model, torch.nn.Module):
+        found = _named_layers(model, _write_torch)
+    elif keras and isinstance(model, keras.Model):
+        if not model.built:
+            raise ValueError("the Keras model has no weights yet; call it once on a batch")
+        found = [_keras_layer(layer) for layer in _flat(model) if layer.weights]
+    else:
+        raise TypeError(
+            f"copy_weights knows engine, PyTorch and Keras models, not {type(model).__name__}"
+        )
+    return found
+
+
+def _named_layers(model: Any, write: Callable[[Any, Weights], None]) -> list[_Layer]:
+    """The layers of an engine or PyTorch model: modules that own arrays themselves."""
+    found = []
+    for name, module in model.named_modules():
+        own = {key: value for key, value in module.state_dict().items() if "." not in key}
+        if own:
+            kind = type(module).__name__
+            if kind not in KINDS:
+                raise TypeError(
+                    f"layer {name!r} is a {kind}; copy_weights knows {', '.join(KINDS)}"
+                )
+            weights = {key: _array(value) for key, value in own.items()}
+            found.append(_Layer(name, kind, weights, partial(write, module)))
+    return found
+
+
+def _array(value: Any) -> np.ndarray:
+    """A PyTorch tensor as an array in main memory; an array as it is."""
+    return value if isinstance(value, np.ndarray) else value.numpy(force=True)
+
+
+def _write_engine(module: Module, weights: Weights) -> None:
+    for name, array in weights.items():
+        part = getattr(module, name)
+        if isinstance(part, Tensor):
+            part.data = array.astype(part.dtype)
+        else:
+            setattr(module, name, array.astype(part.dtype))
+
+
+def _write_torch(module: Any, weights: Weights) -> None:
+    import torch
+
+    with torch.no_grad():
+        for name, array in weights.items():
+            getattr(module, name).copy_(torch.from_numpy(array))
+
+
+def _keras_layer(layer: Any) -> _Layer:
+    names = {kind.keras: name for name, kind in KINDS.items()}
+    name = names.get(type(layer).__name__)
+    if name is None:
+        known = ", ".join(names)
+        raise TypeError(
+            f"layer {layer.name!r} is a {type(layer).__name__}; copy_weights knows {known}"
+        )
+    kind = KINDS[name]
+    return _Layer(
+        layer.name,
+        name,
+        kind.from_keras(layer.get_weights()),
+        lambda weights: layer.set_weights(kind.to_keras(weights)),
+    )
+
+
+def _flat(model: Any) -> Iterator[Any]:
+    """The layers of a Keras model and of the models inside it."""
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from _flat(layer)
+        else:
+            yield layer

@@ -1,0 +1,29 @@
+"""Widgets to play with: `live` for any figure; hero widgets that compute in the browser."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+# name → module; nothing is imported before it is asked for
+_HOMES = {
+    "live": "_live",
+    "NeuronPlayground": "neuron_playground",
+    "ActivationExplorer": "activation_explorer",
+    "XorBuilder": "xor_builder",
+    "GraphStepper": "graph_stepper",
+    "OptimizerRace": "optimizer_race",
+    "ConvolutionStepper": "convolution_stepper",
+    "DigitPad": "digit_pad",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'utils.widgets' has no {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(f"utils.widgets.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,100 @@
+"""The base of the hero widgets: state lives in Python, picture and mathematics in the browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import anywidget
+import numpy as np
+import traitlets
+
+from utils import plotting
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HERE = Path(__file__).parent
+
+
+def script(name: str) -> str:
+    """Return the JavaScript of a widget: the shared helpers, then ``name.js``."""
+    return "\n".join(
+        (HERE / part).read_text(encoding="utf-8") for part in ("_common.js", f"{name}.js")
+    )
+
+
+class Numbers(traitlets.TraitType):
+    """A number, or nested tuples of numbers, of the default's shape, each in [low, high].
+
+    Anything that NumPy reads as such an array may be assigned; the stored value is immutable.
+
+    Raises:
+        traitlets.TraitError: wrong shape, no numbers, NaN, or beyond the range.
+
+    """
+
+    def __init__(self, default: Any, low: float, high: float) -> None:
+        self.shape = np.shape(default)
+        self.low, self.high = low, high
+        super().__init__(_frozen(np.asarray(default, float).tolist()))
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Return `value` as a float or nested tuples of floats."""
+        try:
+            array = np.asarray(value)
+        except ValueError:  # ragged
+            array = np.asarray(None)
+        if array.dtype.kind not in "iuf" or array.shape != self.shape:
+            what = " × ".join(map(str, self.shape)) + " numbers" if self.shape else "one number"
+            raise traitlets.TraitError(
+                f"{self.name} must be {what}, for instance {self.name} = {self.default_value}; "
+                f"got {value!r}"
+            )
+        if not ((self.low <= array) & (array <= self.high)).all():
+            raise traitlets.TraitError(
+                f"{self.name} must stay between {self.low:g} and {self.high:g}, got {value!r}; "
+                f"choose a value in that range"
+            )
+        return _frozen(array.astype(float).tolist())
+
+
+class Hero(anywidget.AnyWidget):
+    """A widget that computes in the browser and mirrors its state in Python.
+
+    A subclass gives ``_esm = script("its_name")``, the names of its `STATE` traits, a static
+    picture (`draw`) and a sentence for those who cannot see it (`describe`).
+
+    Attributes:
+        caption: a sentence shown beneath the widget.
+        alt: replaces the sentence of `describe`.
+
+    """
+
+    STATE: ClassVar[tuple[str, ...]] = ()
+    _css = HERE / "_hero.css"
+    _ipython_display_ = None  # ipywidgets 7 would display through it and leave out the picture
+
+    caption = traitlets.Unicode("").tag(sync=True)
+    alt = traitlets.Unicode("").tag(sync=True)
+
+    def draw(self) -> Figure:
+        """Return the present state as a figure for paper and for pages without JavaScript."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """Return the present state in words."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        state = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.STATE)
+        return f"{type(self).__name__}({state})"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        picture, about = plotting.png_bundle(self.draw(), self.alt or self.describe())
+        return data | picture, metadata | about
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value

@@ -1,0 +1,133 @@
+"""Activation explorer: a function, its derivative, and a point to drag along them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import traitlets
+
+from utils import plotting
+from utils.widgets._hero import Hero, Numbers, script
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ACTIVATIONS = ("step", "sigmoid", "tanh", "ReLU", "leaky ReLU", "GELU", "identity")
+ALPHA = 0.1
+
+
+def activation(name: str, z: Any, alpha: float = ALPHA) -> tuple[np.ndarray, np.ndarray]:
+    """Return f(z) and f′(z), element by element.
+
+    Where f has no derivative (z = 0 for step, ReLU, leaky ReLU) f′ is that of the left side, as in
+    PyTorch. GELU is the exact z·Φ(z), not the tanh approximation (Hendrycks & Gimpel 2016,
+    arXiv:1606.08415).
+
+    Args:
+        name: one of `ACTIVATIONS`.
+        z: any shape.
+        alpha: slope of leaky ReLU for z ≤ 0.
+
+    Raises:
+        ValueError: unknown name.
+
+    """
+    z = np.asarray(z, float)
+    if name == "step":
+        return np.where(z > 0, 1.0, 0.0), np.zeros_like(z)
+    if name == "sigmoid":
+        return _sigmoid(z), _sigmoid(z) * _sigmoid(-z)
+    if name == "tanh":
+        return np.tanh(z), 1 - np.tanh(z) ** 2
+    if name == "ReLU":
+        return np.where(z > 0, z, 0.0), np.where(z > 0, 1.0, 0.0)
+    if name == "leaky ReLU":
+        return np.where(z > 0, z, alpha * z), np.where(z > 0, 1.0, alpha)
+    if name == "GELU":
+        cdf = (1 + np.vectorize(math.erf, otypes=[float])(z / math.sqrt(2))) / 2
+        return z * cdf, cdf + z * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    if name == "identity":
+        return z.copy(), np.ones_like(z)
+    raise ValueError(f"unknown activation {name!r}; choose one of {', '.join(ACTIVATIONS)}")
+
+
+def _sigmoid(z: np.ndarray) -> np.ndarray:
+    return np.exp(-np.logaddexp(0, -z))  # never overflows
+
+
+class Choice(traitlets.Enum):
+    """One of a few names; the error lists them."""
+
+    def error(self, obj: Any, value: Any, *_: Any) -> None:
+        """Refuse `value`."""
+        raise traitlets.TraitError(
+            f"{self.name} must be one of {', '.join(self.values)}; got {value!r}"
+        )
+
+
+class ActivationExplorer(Hero):
+    """See f and f′ of an activation at a point z that can be dragged.
+
+    ```python
+    explorer = ActivationExplorer(activation="tanh", z=1.0)
+    explorer.z = -2
+    explorer.value, explorer.slope
+    ```
+
+    Attributes:
+        activation: the function, one of `ACTIVATIONS`.
+        compare: a second function to draw, or ``"none"``.
+        z: the point, −4 … 4.
+        alpha: slope of leaky ReLU for z ≤ 0, 0 … 0.5.
+
+    Raises:
+        traitlets.TraitError: a value that is out of range, NaN or of the wrong kind.
+
+    """
+
+    STATE = ("activation", "compare", "z", "alpha")
+    _esm = script("activation_explorer")
+
+    activation = Choice(ACTIVATIONS, "sigmoid").tag(sync=True)
+    compare = Choice(("none", *ACTIVATIONS), "none").tag(sync=True)
+    z = Numbers(1.0, -4, 4).tag(sync=True)
+    alpha = Numbers(ALPHA, 0, 0.5).tag(sync=True)
+
+    @property
+    def value(self) -> float:
+        """f(z)."""
+        return float(activation(self.activation, self.z, self.alpha)[0])
+
+    @property
+    def slope(self) -> float:
+        """f′(z)."""
+        return float(activation(self.activation, self.z, self.alpha)[1])
+
+    def describe(self) -> str:
+        """Return the present state in words."""
+        return (
+            f"Two graphs, one above the other: {self.activation} and its derivative for z from −4 "
+            f"to 4. At z = {self.z:.2f} the value is {self.value:.3f}; the tangent's slope is "
+            f"{self.slope:.3f}."
+        )
+
+    def draw(self) -> Figure:
+        """Return the two graphs with point and tangent."""
+        fig, (top, bottom) = plotting.figure(
+            2, 1, width=6, height=6, sharex=True, height_ratios=(3, 2)
+        )
+        halves = np.linspace(-4, -1e-9, 200), np.linspace(1e-9, 4, 200)
+        looks = [(self.activation, plotting.BLUE, "-"), (self.compare, plotting.ORANGE, "--")]
+        for name, color, dash in looks[: 1 if self.compare == "none" else 2]:
+            for half, label in zip(halves, (name, None), strict=True):
+                for ax, y in zip((top, bottom), activation(name, half, self.alpha), strict=True):
+                    ax.plot(half, y, dash, color=color, label=label)
+        top.axline((self.z, self.value), slope=self.slope, color=plotting.GREEN, lw=1.5)
+        for ax, y in ((top, self.value), (bottom, self.slope)):
+            ax.plot(self.z, y, "o", color=plotting.GREEN, ms=9)
+        top.set(ylabel="f(z)", ylim=(-1.25, 4))
+        bottom.set(xlabel="z", ylabel="f′(z)", xlim=(-4, 4), ylim=(-0.35, 1.35))
+        top.legend(loc="upper left")
+        return fig
