@@ -115,6 +115,15 @@ def test_widget_views_are_dropped_and_their_words_kept(raw):
     assert normal_outputs([shown(**{normal_form.WIDGET_VIEW: "{}"})]) == []
 
 
+def test_a_cell_tagged_hide_input_is_folded_in_every_front_end(raw):
+    raw.cells[2].metadata["tags"] = ["hide-input"]
+    assert normalize(raw).cells[2].metadata == {
+        "tags": ["hide-input"],
+        "cellView": "form",
+        "jupyter": {"source_hidden": True},
+    }
+
+
 def test_picture_metadata_is_what_a_page_needs(raw):
     kept = normalize(raw).cells[4].outputs[0].metadata
     assert kept == {"image/png": {"alt": "a", "width": 8, "height": 6}}

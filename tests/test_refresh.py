@@ -245,7 +245,7 @@ def test_bootstrap_on_colab(monkeypatch, tmp_path, present):
     exec(course.bootstrap(), {})
     assert sys.path[0] == str(checkout)
     assert enabled == [1]
-    clone = ["git", "clone", "--depth=1", course.repository(), checkout]
+    clone = ["git", "clone", "--quiet", "--depth=1", course.repository(), checkout]
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "mlxtend", "pooch"]
     assert commands == ([pip] if present else [clone, pip])
 

@@ -10,6 +10,7 @@ import nbformat
 
 from tests.notebooks.execute import CHAPTERS as FOLDER
 from tests.notebooks.execute import ROOT
+from tests.notebooks.normal_form import FOLDED, cell_metadata
 from utils.course import CHAPTERS, Chapter
 
 if TYPE_CHECKING:
@@ -21,8 +22,7 @@ GITHUB = "https://github.com/"
 COLAB_LACKS = ("anywidget", "mlxtend", "platformdirs", "pooch", "psygnal")
 
 BOOTSTRAP = """\
-# On Colab: fetch the course and the small packages that Colab lacks.
-# Elsewhere this cell does nothing.
+# @title Run me first. On Colab I fetch the course; elsewhere I do nothing.
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -111,7 +111,8 @@ def with_generated_cells(notebook: dict, path: Path) -> dict:
     if cells and cells[0]["source"].startswith("# "):
         cells[0]["id"] = "title"
     first_code = next((i for i, cell in enumerate(cells) if cell["cell_type"] == "code"), None)
-    setup = nbformat.v4.new_code_cell(id="bootstrap", metadata={"tags": ["nbval-ignore-output"]})
+    metadata = cell_metadata([FOLDED, "nbval-ignore-output"])
+    setup = nbformat.v4.new_code_cell(id="bootstrap", metadata=metadata)
     place = len(cells) if first_code is None else first_code
     _put(cells, setup, bootstrap(), place)
     _put(cells, nbformat.v4.new_markdown_cell(id="badges"), badges(chapter), 1)

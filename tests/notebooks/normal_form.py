@@ -23,6 +23,7 @@ SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # what Jupyter and VS Code invent for a new cell: eight hexadecimal digits, or a UUID
 RANDOM_ID = re.compile(r"(?=.*\d)[0-9a-f]{8}(-[0-9a-f]{4}){0,3}(-[0-9a-f]{12})?")
 SLUG_LENGTH = 40
+FOLDED = "hide-input"  # the tag of a cell whose source is folded away, as the web book knows it
 
 CARRIAGE_RETURN = re.compile(r"^.*\r(?=[^\n])", re.MULTILINE)
 BACKSPACE = re.compile(r"[^\n]\x08")
@@ -31,8 +32,9 @@ BACKSPACE = re.compile(r"[^\n]\x08")
 def normalize(notebook: dict) -> nbformat.NotebookNode:
     """Return the notebook in normal form; the argument is left as it was.
 
-    Fixed metadata, slug cell ids, tags as the only metadata of a cell, ``execution_count`` 1 for
-    each code cell that holds code, outputs as `normal_outputs` leaves them, palette pictures.
+    Fixed metadata, slug cell ids, of a cell's metadata only its tags and what follows from them,
+    ``execution_count`` 1 for each code cell that holds code, outputs as `normal_outputs` leaves
+    them, palette pictures.
     """
     old = copy.deepcopy(notebook)
     used: set[str] = set()
@@ -127,11 +129,10 @@ def _normal_cell(cell: dict, used: set[str]) -> dict:
         cell_id = slug(_first_line(source)) or kind
     cell_id = _unused(cell_id, used)
     used.add(cell_id)
-    tags = sorted(set(cell["metadata"].get("tags", [])))
     normal = {
         "cell_type": kind,
         "id": cell_id,
-        "metadata": {"tags": tags} if tags else {},
+        "metadata": cell_metadata(sorted(set(cell["metadata"].get("tags", [])))),
         "source": source,
     }
     if "attachments" in cell:
@@ -140,6 +141,12 @@ def _normal_cell(cell: dict, used: set[str]) -> dict:
         normal["execution_count"] = 1 if source.strip() else None
         normal["outputs"] = [_small_pictures(output) for output in normal_outputs(cell["outputs"])]
     return normal
+
+
+def cell_metadata(tags: list[str]) -> dict:
+    """Return the metadata of a cell with these sorted tags."""
+    folded = {"cellView": "form", "jupyter": {"source_hidden": True}}  # on Colab, in JupyterLab
+    return ({"tags": tags} if tags else {}) | (folded if FOLDED in tags else {})
 
 
 def _first_line(source: str) -> str:

@@ -7,6 +7,8 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
+import numpy as np
+from PIL import Image
 from traitlets import TraitError, validate
 
 from utils import plotting
@@ -48,6 +50,7 @@ class Live(widgets.VBox):
         self.readout = widgets.HTML()
         for control in controls.values():
             control.observe(self._changed, "value")
+        fig.set_dpi(plotting.SCREEN_DPI * plotting.PIXEL_RATIO)
         super().__init__(
             [
                 self.image,
@@ -56,6 +59,7 @@ class Live(widgets.VBox):
             ]
         )
         self._draw()
+        fig.set_layout_engine("none")  # found once; at every move it would double the time
 
     def set(self, **values: Any) -> None:
         """Set controls by name, as the reader's hand would.
@@ -90,13 +94,10 @@ class Live(widgets.VBox):
     def _draw(self) -> None:
         text = self.update(**{name: control.value for name, control in self.controls.items()})
         self.readout.value = text or ""
+        self.fig.canvas.draw()
         buffer = io.BytesIO()
-        self.fig.savefig(
-            buffer,
-            format="png",
-            dpi=plotting.SCREEN_DPI * plotting.PIXEL_RATIO,
-            pil_kwargs={"compress_level": 1},
-        )
+        pixels = Image.fromarray(np.asarray(self.fig.canvas.buffer_rgba()))
+        pixels.save(buffer, format="png", compress_level=1)
         self.image.value = buffer.getvalue()
 
 

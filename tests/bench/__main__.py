@@ -1,0 +1,29 @@
+"""Measure the course against what a reader would take instead: ``python -m tests.bench``."""
+
+from __future__ import annotations
+
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+BENCHES = sorted(m.name for m in pkgutil.iter_modules([str(HERE)]) if m.name != "__main__")
+
+
+def main(names: list[str]) -> int:
+    """Run the named benches, or all, one after the other; return 1 if one of them failed."""
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        print(f"no bench {unknown[0]!r}; there are {', '.join(BENCHES)}")
+        return 2
+    failed = False
+    for name in names or BENCHES:
+        print(f"\n── {name} ──", flush=True)
+        command = [sys.executable, "-m", f"tests.bench.{name}"]
+        failed |= bool(subprocess.run(command, cwd=HERE.parents[1], check=False).returncode)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
