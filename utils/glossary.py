@@ -269,6 +269,64 @@ TERMS = (
     Term(
         3, "multilayer perceptron", "多层感知机", "Fully connected layers with a bend between them."
     ),
+    Term(
+        5,
+        "convolution",
+        "卷积",
+        "Laying the same kernel on every place of the input; in networks a cross-correlation.",
+    ),
+    Term(5, "kernel", "卷积核", "The small array of shared weights that slides over the input."),
+    Term(5, "feature map", "特征图", "The numbers that one kernel yields at all its places."),
+    Term(5, "weight sharing", "权值共享", "Using the same weights at every place."),
+    Term(
+        5,
+        "channel",
+        "通道",
+        "One of the layers of numbers that an image or a feature map is made of.",
+    ),
+    Term(5, "stride", "步幅", "How many pixels the kernel moves from one place to the next."),
+    Term(5, "padding", "填充", "Zeros put around the input, so that the kernel fits there."),
+    Term(
+        5,
+        "dilation",
+        "扩张率",
+        "The distance between neighboring weights of a kernel, in pixels of its input.",
+    ),
+    Term(
+        5,
+        "cross-correlation",
+        "互相关",
+        "The sum of weight times pixel with the kernel as it is; convolution turns it by 180°.",
+    ),
+    Term(5, "translation equivariance", "平移等变性", "The output moves along with the input."),
+    Term(
+        5,
+        "adjoint",
+        "伴随",
+        "The map Aᵀ with ⟨Ax, y⟩ = ⟨x, Aᵀy⟩; backpropagation through a linear layer applies it.",
+    ),
+    Term(5, "pooling", "池化", "Putting one number in place of each block of a feature map."),
+    Term(5, "max pooling", "最大池化", "Pooling that keeps the largest number."),
+    Term(5, "average pooling", "平均池化", "Pooling that keeps the mean."),
+    Term(
+        5,
+        "transposed convolution",
+        "转置卷积",
+        "The adjoint of a convolution as a layer: it makes maps larger.",
+    ),
+    Term(
+        5,
+        "receptive field",
+        "感受野",
+        "The pixels of the input that can change one number of a map.",
+    ),
+    Term(5, "convolutional neural network", "卷积神经网络", "A network of convolution layers."),
+    Term(
+        5,
+        "data augmentation",
+        "数据增强",
+        "Changing training examples at random in ways that keep their labels.",
+    ),
 )
 
 

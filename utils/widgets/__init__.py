@@ -13,6 +13,7 @@ _HOMES = {
     "XorBuilder": "xor_builder",
     "GraphStepper": "graph_stepper",
     "OptimizerRace": "optimizer_race",
+    "GradientFlow": "gradient_flow",
     "ConvolutionStepper": "convolution_stepper",
     "DigitPad": "digit_pad",
 }
