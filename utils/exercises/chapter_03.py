@@ -1,0 +1,709 @@
+"""Exercises of chapter 03, Backpropagation."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from utils.exercises._compare import Wrong, numbers, same, show, sizes, unpack
+from utils.exercises._exercise import exercise
+
+
+# ---------------------------------------------------------------- 03.1
+@exercise(
+    "03.1",
+    hints=(
+        "Draw the graph: v₁ = a·b, v₂ = v₁ + c, L = v₂².",
+        "The square sends 2·v₂ to v₂, and the sum hands it on unchanged, to v₁ and to c.",
+        "The product v₁ = a·b sends to a what arrives, times b; and to b, times a.",
+    ),
+    why="2(ab + c) arrives at the sum, which hands it to both operands; the product multiplies it "
+    "by the other factor.",
+)
+def three_gradients(a, b, c):
+    """Derivatives of L = (a·b + c)², element by element, by a, b and c: a tuple of arrays."""
+    upstream = 2 * (a * b + c)
+    return upstream * b, upstream * a, upstream
+
+
+@three_gradients.check
+def _(answer, rng):
+    for _ in range(3):
+        shape = sizes(rng, 1)
+        a, b, c = (rng.uniform(0.5, 2, shape) * rng.choice([-1, 1], shape) for _ in range(3))
+        got = unpack(answer(a, b, c), "∂L/∂a", "∂L/∂b", "∂L/∂c")
+        i = 1e-30j  # f(x + ih) = f(x) + ih·f′(x) up to h²: a derivative without cancellation
+        paths = [((a + i) * b + c) ** 2, (a * (b + i) + c) ** 2, (a * b + c + i) ** 2]
+        s, one = 2 * (a * b + c), np.ones(shape)
+        locals_, swapped = (b, a, one), (a, b, one)
+        for k, name in enumerate(("∂L/∂a", "∂L/∂b", "∂L/∂c")):
+            known = {
+                f"{name} lacks the 2 of the square": s / 2 * locals_[k],
+                "a and b are swapped: a receives b times what arrives": s * swapped[k],
+                f"{name} is the local derivative only: multiply by the upstream": locals_[k],
+                f"{name} is the upstream only: multiply by the local derivative": s,
+            }
+            same(got[k], paths[k].imag / 1e-30, name, known=known)
+
+
+@three_gradients.wrong("lacks the 2 of the square")
+def _no_two(a, b, c):
+    return (a * b + c) * b, (a * b + c) * a, a * b + c
+
+
+@three_gradients.wrong("a and b are swapped")
+def _swapped_factors(a, b, c):
+    upstream = 2 * (a * b + c)
+    return upstream * a, upstream * b, upstream
+
+
+@three_gradients.wrong("the local derivative only")
+def _local_only(a, b, c):
+    return b, a, np.ones_like(c)
+
+
+@three_gradients.wrong("the upstream only")
+def _upstream_only(a, b, c):
+    upstream = 2 * (a * b + c)
+    return upstream, upstream, upstream
+
+
+# ---------------------------------------------------------------- 03.2
+@exercise(
+    "03.2",
+    hints=(
+        "What is the derivative of tanh, written with tanh itself?",
+        "tanh′(a) = 1 − tanh²(a) = 1 − y². That is the local derivative.",
+        "A node passes local derivative × upstream, element by element.",
+    ),
+    why="The local derivative 1 − y² needs only the result, which the forward pass has kept; the "
+    "chain rule multiplies it by what arrives.",
+)
+def tanh_rule(y, g):
+    """∂L/∂a from the output y = tanh a and the upstream gradient g = ∂L/∂y, all of one shape."""
+    return g * (1 - y * y)
+
+
+@tanh_rule.check
+def _(answer, rng):
+    for dims in (1, 2):
+        shape = sizes(rng, dims)
+        a, g = rng.normal(size=shape), rng.normal(size=shape)
+        y = np.tanh(a)
+        known = {
+            "the upstream gradient is missing: multiply by g": 1 - y**2,
+            "y is already tanh a: do not apply tanh again": g * (1 - np.tanh(y) ** 2),
+            "y·(1 − y) belongs to the sigmoid": g * y * (1 - y),
+            "1 − y is not the derivative: square y": g * (1 - y),
+        }
+        given = {"y": y, "g": g}
+        same(answer(y, g), g / np.cosh(a) ** 2, "∂L/∂a", given=given, known=known)
+
+
+@tanh_rule.wrong("the upstream gradient is missing")
+def _no_upstream(y, g):
+    return 1 - y * y
+
+
+@tanh_rule.wrong("do not apply tanh again")
+def _tanh_again(y, g):
+    return g * (1 - np.tanh(y) ** 2)
+
+
+@tanh_rule.wrong("belongs to the sigmoid")
+def _sigmoid_rule(y, g):
+    return g * y * (1 - y)
+
+
+@tanh_rule.wrong("square y")
+def _not_squared(y, g):
+    return g * (1 - y)
+
+
+@tanh_rule.wrong("g is changed in place")
+def _in_place(y, g):
+    g *= 1 - y * y
+    return g
+
+
+# ---------------------------------------------------------------- 03.3
+@exercise(
+    "03.3",
+    hints=(
+        "For one entry: add h to it, call f; take h from it, call f; divide the difference by 2h.",
+        "Loop over all entries with `np.ndindex(x.shape)`; `x[i]` works with the index it gives.",
+        "Change a copy, `moved = x.astype(float)`, and undo the change after each entry.",
+    ),
+    why="(f(x + h) − f(x − h))/2h errs by about h²; the one-sided difference errs by about h.",
+)
+def numeric_gradient(x, f, h):
+    """∂f/∂x at an array x, for f: array → number, by central differences with step h."""
+    moved, gradient = x.astype(float), np.empty(x.shape)
+    for i in np.ndindex(x.shape):
+        moved[i] = x[i] + h
+        above = f(moved)
+        moved[i] = x[i] - h
+        gradient[i] = (above - f(moved)) / (2 * h)
+        moved[i] = x[i]
+    return gradient
+
+
+@numeric_gradient.check
+def _(answer, rng):
+    for dims in (1, 2):
+        shape = sizes(rng, dims)
+        x, w = rng.normal(size=shape), rng.uniform(0.5, 2.0, size=shape)
+        h = 0.1
+
+        def f(v, w=w):
+            return float((w * v**3).sum())
+
+        central = w * (3 * x**2 + h**2)  # of a cubic, exactly
+        forward = w * (3 * x**2 + 3 * x * h + h**2)
+        known = {
+            "this is the one-sided difference: go h to the left as well": forward,
+            "the two points lie 2h apart: divide by 2h": 2 * central,
+            "divide by 2h": 2 * h * central,
+            "the difference is f(x − h) − f(x + h): its sign is wrong": -central,
+        }
+        sum_of_all = np.full(shape, f(x + h) - f(x - h)) / (2 * h)
+        known["all entries are moved at once: move one at a time"] = sum_of_all
+        got = numbers(answer(x, f, h), "the gradient")
+        if got.ndim == 0:
+            got = np.full(shape, got)
+        same(got, central, "the gradient", given={"x": x}, known=known)
+
+
+@numeric_gradient.wrong("one-sided")
+def _one_sided(x, f, h):
+    moved, gradient = x.copy(), np.empty(x.shape)
+    for i in np.ndindex(x.shape):
+        moved[i] = x[i] + h
+        gradient[i] = (f(moved) - f(x)) / h
+        moved[i] = x[i]
+    return gradient
+
+
+@numeric_gradient.wrong("the two points lie 2h apart")
+def _by_h(x, f, h):
+    return 2 * numeric_gradient.reference(x, f, h)
+
+
+@numeric_gradient.wrong("all entries are moved at once")
+def _all_at_once(x, f, h):
+    return (f(x + h) - f(x - h)) / (2 * h)
+
+
+@numeric_gradient.wrong("x is changed in place")
+def _not_restored(x, f, h):
+    gradient = np.empty(x.shape)
+    for i in np.ndindex(x.shape):
+        x[i] += h
+        above = f(x)
+        x[i] -= 2 * h
+        gradient[i] = (above - f(x)) / (2 * h)
+    return gradient
+
+
+# ---------------------------------------------------------------- 03.4
+@exercise(
+    "03.4",
+    hints=(
+        "Which axis of g was made by stretching? Over that one, add.",
+        "For shape (D,) and (1, D) it is the first axis, for (N, 1) the second.",
+        "`keepdims=True` keeps the length 1, `.reshape(shape)` gives the final shape.",
+    ),
+    why="A value that broadcasting uses N times lies on N paths to the loss; over paths we add, so "
+    "its gradient is a sum, not a mean.",
+)
+def sum_to_shape(g, shape):
+    """Sum g (N, D) over the axes along which an operand of `shape` was stretched."""
+    if len(shape) == 1 or shape[0] == 1:
+        return g.sum(axis=0).reshape(shape)
+    return g.sum(axis=1, keepdims=True)
+
+
+@sum_to_shape.check
+def _(answer, rng):
+    n, d = sizes(rng, 2)
+    g = rng.normal(size=(n, d))
+    for shape in [(d,), (1, d), (n, 1)]:
+        down = shape != (n, 1)
+        vector = np.ones(n) @ g if down else g @ np.ones(d)
+        got = numbers(answer(g, shape), f"the result for shape {shape}")
+        if got.shape == (n, d):
+            raise Wrong(f"for shape {shape} the result still has the shape of g: nothing is summed")
+        mean, first = (g.mean(0), g[0]) if down else (g.mean(1), g[:, 0])
+        known = {
+            "this is a mean: over paths gradients add": mean.reshape(shape),
+            "this keeps one row or column and forgets the others": first.reshape(shape),
+        }
+        same(got, vector.reshape(shape), f"the result for shape {shape}", known=known)
+
+
+@sum_to_shape.wrong("this is a mean")
+def _mean(g, shape):
+    axis = 1 if shape == (g.shape[0], 1) else 0
+    return g.mean(axis=axis).reshape(shape)
+
+
+@sum_to_shape.wrong("nothing is summed")
+def _unchanged(g, shape):
+    return g
+
+
+@sum_to_shape.wrong("forgets the others")
+def _first_only(g, shape):
+    return g[:, :1] if shape == (g.shape[0], 1) else g[0].reshape(shape)
+
+
+@sum_to_shape.wrong("must have shape")
+def _axis_lost(g, shape):
+    return g.sum(axis=1 if shape == (g.shape[0], 1) else 0)
+
+
+# ---------------------------------------------------------------- 03.5
+@exercise(
+    "03.5",
+    hints=(
+        "First δ = f′(Z) ⊙ dY. What is the derivative of relu?",
+        "Write the shapes: dW is (M, D) from δ (N, M) and X (N, D); dX is (N, D) from δ and W.",
+        "dX = δ W, dW = δᵀ X, db = the sum of δ over the batch.",
+    ),
+    why="δ is what reaches Z. Each use of W in Z = XWᵀ + b contributes δₙ xₙᵀ, one for each sample "
+    "of the batch; the product δᵀX adds them up.",
+)
+def layer_backward(X, W, Z, dY):
+    """Gradients (dX, dW, db) of Y = relu(Z), Z = X Wᵀ + b; X (N, D), W (M, D), Z and dY (N, M)."""
+    delta = (Z > 0) * dY
+    return delta @ W, delta.T @ X, delta.sum(axis=0)
+
+
+@layer_backward.check
+def _(answer, rng):
+    for _ in range(2):
+        n, d, m = sizes(rng, 3)
+        X, W, b, dY = (rng.normal(size=s) for s in [(n, d), (m, d), (m,), (n, m)])
+        Z = X @ W.T + b
+        open_ = np.where(Z > 0, dY, 0)
+        expected = [
+            np.einsum("nm,md->nd", open_, W),
+            np.einsum("nm,nd->md", open_, X),
+            np.einsum("nm->m", open_),
+        ]
+        closed = "the bend is missing: dY must pass through relu′(Z) first"
+        mistaken = "relu′ is 0 or 1: δ is dY where Z > 0, not dY·Z"
+        got = unpack(answer(X, W, Z, dY), "dX", "dW", "db")
+        gated = np.maximum(Z, 0) * dY
+        known = [
+            {closed: dY @ W, mistaken: gated @ W},
+            {closed: dY.T @ X, mistaken: gated.T @ X},
+            {
+                closed: dY.sum(axis=0),
+                mistaken: gated.sum(axis=0),
+                "db is not summed over the batch": open_,
+                "db is a mean: every sample uses b, so add": open_.mean(axis=0),
+            },
+        ]
+        for name, value, e, mistakes in zip(("dX", "dW", "db"), got, expected, known, strict=True):
+            same(value, e, name, known=mistakes, sizes={"N": n})
+
+
+@layer_backward.wrong("the bend is missing")
+def _no_bend(X, W, Z, dY):
+    return dY @ W, dY.T @ X, dY.sum(axis=0)
+
+
+@layer_backward.wrong("relu′ is 0 or 1")
+def _times_relu(X, W, Z, dY):
+    delta = np.maximum(Z, 0) * dY
+    return delta @ W, delta.T @ X, delta.sum(axis=0)
+
+
+@layer_backward.wrong("dW is transposed")
+def _transposed(X, W, Z, dY):
+    delta = (Z > 0) * dY
+    return delta @ W, X.T @ delta, delta.sum(axis=0)
+
+
+@layer_backward.wrong("db is not summed")
+def _unsummed(X, W, Z, dY):
+    delta = (Z > 0) * dY
+    return delta @ W, delta.T @ X, delta
+
+
+@layer_backward.wrong("db is a mean")
+def _mean_bias(X, W, Z, dY):
+    delta = (Z > 0) * dY
+    return delta @ W, delta.T @ X, delta.mean(axis=0)
+
+
+# ---------------------------------------------------------------- 03.6
+@exercise(
+    "03.6",
+    hints=(
+        "One row: δⱼ = Σᵢ gᵢ ∂sᵢ/∂zⱼ with ∂sᵢ/∂zⱼ = sᵢ([i = j] − sⱼ). Multiply out.",
+        "δⱼ = sⱼ gⱼ − sⱼ Σᵢ sᵢ gᵢ = sⱼ (gⱼ − Σᵢ sᵢ gᵢ).",
+        "The sum runs along each row; `keepdims=True` lets it broadcast.",
+    ),
+    why="Σᵢ sᵢgᵢ is the average of g under the shares s. Only what differs from the average moves "
+    "the shares, so the rows of the result add up to 0.",
+)
+def softmax_backward(s, g):
+    """∂L/∂z from the rows s (N, C) of softmax outputs and g = ∂L/∂s (N, C)."""
+    return s * (g - (g * s).sum(axis=1, keepdims=True))
+
+
+@softmax_backward.check
+def _(answer, rng):
+    for _ in range(2):
+        n, c = sizes(rng, 2)
+        s = rng.dirichlet(np.ones(c), size=n)
+        g = rng.normal(size=(n, c))
+        expected = np.array([(np.diag(p) - np.outer(p, p)) @ q for p, q in zip(s, g, strict=True)])
+        known = {
+            "this is the diagonal of the Jacobian only: every output depends on every input": s
+            * (1 - s)
+            * g,
+            "the shares s in front are missing": g - (g * s).sum(axis=1, keepdims=True),
+            "the sum runs over the samples: it must run along each row": s
+            * (g - (g * s).sum(axis=0, keepdims=True)),
+            "the average of g is the one under s: Σ sᵢgᵢ, not the plain mean": s
+            * (g - g.mean(axis=1, keepdims=True)),
+        }
+        same(answer(s, g), expected, "∂L/∂z", known=known)
+
+
+@softmax_backward.wrong("the diagonal of the Jacobian only")
+def _diagonal(s, g):
+    return s * (1 - s) * g
+
+
+@softmax_backward.wrong("the shares s in front are missing")
+def _no_shares(s, g):
+    return g - (g * s).sum(axis=1, keepdims=True)
+
+
+@softmax_backward.wrong("the sum runs over the samples")
+def _over_samples(s, g):
+    return s * (g - (g * s).sum(axis=0, keepdims=True))
+
+
+@softmax_backward.wrong("not the plain mean")
+def _plain_mean(s, g):
+    return s * (g - g.mean(axis=1, keepdims=True))
+
+
+# ---------------------------------------------------------------- 03.7
+@exercise(
+    "03.7",
+    hints=(
+        "Count for each node how many uses of it are still to be visited. Which node has none?",
+        "Visit it, and take one from the count of each of its parents. Who is free now?",
+        "Keep the free nodes in a list; a loop, not a recursion, survives thousands of nodes.",
+    ),
+    why="A node becomes free only when its last user has been visited, so its gradient is complete "
+    "when it speaks. Each node and each edge is looked at once.",
+)
+def backward_order(edges):
+    """Numbers of all nodes, users first; a row (p, i) of edges (E, 2): node i uses node p."""
+    n = edges.max() + 1
+    parents, uses = [[] for _ in range(n)], [0] * n
+    for p, i in edges.tolist():
+        parents[i].append(p)
+        uses[p] += 1
+    free, order = [i for i in range(n) if uses[i] == 0], []
+    while free:
+        node = free.pop()
+        order.append(node)
+        for p in parents[node]:
+            uses[p] -= 1
+            if uses[p] == 0:
+                free.append(p)
+    return order
+
+
+@backward_order.check
+def _(answer, rng):
+    graphs = [
+        np.array([[0, 1], [1, 2], [0, 2]]),
+        np.array([[0, 2], [1, 2], [2, 3], [3, 4], [0, 4]]),
+    ]
+    graphs += [_shuffled_graph(rng, 8) for _ in range(5)]
+    graphs.append(np.stack([np.arange(5000), np.arange(1, 5001)], axis=1))
+    for edges in graphs:
+        order = numbers(answer(edges), "the order").ravel().tolist()
+        count = int(edges.max()) + 1
+        shown = f" for edges = {edges.tolist()}" if count < 9 else " for a chain of 5,001 nodes"
+        if len(set(order)) < len(order):
+            raise Wrong(f"a node is visited twice{shown}: it must wait until all users are done")
+        if sorted(order) != list(range(count)):
+            raise Wrong(f"the order must hold each of the {count} nodes once{shown}")
+        place = {node: i for i, node in enumerate(order)}
+        early = [(p, i) for p, i in edges.tolist() if place[p] < place[i]]
+        if len(early) == len(edges):
+            raise Wrong(f"this is the forward order{shown}: users must come before their operands")
+        if early:
+            raise Wrong("node {} comes before node {}, which uses it".format(*early[0]) + shown)
+
+
+def _shuffled_graph(rng, count):
+    """The edges of a random graph whose numbers are no topological order."""
+    name = rng.permutation(count)
+    edges = [(name[i - 1], name[i]) for i in range(1, count)]
+    edges += [(name[rng.integers(i - 1)], name[i]) for i in range(2, count, 2)]
+    return rng.permutation(np.array(edges))
+
+
+@backward_order.wrong("this is the forward order")
+def _forward(edges):
+    return backward_order.reference(edges)[::-1]
+
+
+@backward_order.wrong("which uses it")
+def _by_number(edges):
+    return list(range(edges.max() + 1))[::-1]
+
+
+@backward_order.wrong("visited twice")
+def _every_path(edges):
+    order, todo = [], [edges[-1, 1]]
+    while todo:
+        node = todo.pop()
+        order.append(node)
+        todo += edges[edges[:, 1] == node, 0].tolist()
+    return order
+
+
+@backward_order.wrong("calls itself without an end")
+def _recursive(edges):
+    order, seen = [], set()
+
+    def visit(node):
+        if node not in seen:
+            seen.add(node)
+            for p in edges[edges[:, 1] == node, 0].tolist():
+                visit(p)
+            order.append(node)
+
+    (last,) = set(edges[:, 1].tolist()) - set(edges[:, 0].tolist())
+    visit(last)
+    return order[::-1]
+
+
+# ---------------------------------------------------------------- 03.8
+@exercise(
+    "03.8",
+    hints=(
+        "An (m, n) matrix times an (n, r) matrix takes m·n·r multiplications.",
+        "Forward mode starts with J₁, which is (n₁, n₀): every later product has n₀ columns.",
+        "Forward: n₀·Σ nₖnₖ₋₁ for k = 2 … K; reverse: n_K·Σ nₖnₖ₋₁ for k = 1 … K − 1.",
+    ),
+    why="K matrices need K − 1 products; the first Jacobian of each order is there for free. The "
+    "side that is carried along is n₀ wide in forward mode and n_K high in reverse mode.",
+)
+def mode_costs(n):
+    """Multiplications (forward, reverse) for a chain of layers of n = [n₀, …, n_K] numbers."""
+    elements = n[1:] * n[:-1]
+    return n[0] * elements[1:].sum(), n[-1] * elements[:-1].sum()
+
+
+@mode_costs.check
+def _(answer, rng):
+    for count in (4, 5, 7):
+        n = 2 + rng.permutation(12)[:count]
+        wanted = _carried(n), _carried(n[::-1])
+        elements = n[1:] * n[:-1]
+        pair = unpack(answer(n), "forward", "reverse")
+        got = tuple(float(numbers(value, name, ())) for value, name in zip(
+            pair, ("forward", "reverse"), strict=True))  # fmt: skip
+        if got == wanted:
+            continue
+        known = {
+            wanted[::-1]: "the pair is swapped: forward mode first",
+            (n[0] * elements.sum(), n[-1] * elements.sum()): "one product too many: "
+            "K matrices need K − 1 products",
+            (elements[1:].sum(), elements[:-1].sum()): "each product carries n₀ columns or n_K "
+            "rows: multiply by them",
+        }
+        shown = f" for n = {n.tolist()}"
+        if got in known:
+            raise Wrong(known[got] + shown)
+        mode = "forward" if got[0] != wanted[0] else "reverse"
+        here = mode == "reverse"
+        raise Wrong(f"{mode} mode takes {wanted[here]} multiplications{shown}, "
+                    f"got {show(got[here])}")  # fmt: skip
+
+
+def _carried(n):
+    """Multiplications of forward mode, one product after the other."""
+    rows, cost = int(n[1]), 0
+    for size in n[2:].tolist():
+        cost += np.ones((size, rows)).size * int(n[0])
+        rows = size
+    return cost
+
+
+@mode_costs.wrong("the pair is swapped")
+def _swapped_modes(n):
+    return mode_costs.reference(n)[::-1]
+
+
+@mode_costs.wrong("one product too many")
+def _first_counted(n):
+    total = (n[1:] * n[:-1]).sum()
+    return n[0] * total, n[-1] * total
+
+
+@mode_costs.wrong("multiply by them")
+def _vectors(n):
+    elements = n[1:] * n[:-1]
+    return elements[1:].sum(), elements[:-1].sum()
+
+
+@mode_costs.wrong("mode takes")
+def _additions(n):
+    return n.sum(), n.sum()
+
+
+# ---------------------------------------------------------------- 03.9
+@exercise(
+    "03.9",
+    hints=(
+        "Where a is larger, the result *is* a: who gets g there, and who gets nothing?",
+        "At a tie PyTorch gives half of g to each.",
+        "`g * (a > b)` and `g * (a == b) / 2` make the share of a.",
+    ),
+    why="At a tie the maximum has no derivative; half for each keeps the sum of the two shares "
+    "equal to g, as everywhere else, and prefers neither operand.",
+)
+def maximum_rule(a, b, g):
+    """Shares (of a, of b) of the gradient g of np.maximum(a, b); all of one shape."""
+    tie = g * (a == b) / 2
+    return g * (a > b) + tie, g * (b > a) + tie
+
+
+@maximum_rule.check
+def _(answer, rng):
+    for dims in (1, 2):
+        shape = sizes(rng, dims)
+        a, g = rng.normal(size=shape), rng.normal(size=shape)
+        b = a + rng.choice([-1.0, 0.0, 1.0], size=shape)
+        b.flat[:3] = a.flat[:3] + np.array([-1.0, 0.0, 1.0])
+        to_a = np.select([a > b, a < b], [g, 0 * g], g / 2)
+        got = unpack(answer(a, b, g), "the share of a", "the share of b")
+        tie = a == b
+        both = "at a tie both get all of g: together they must get g"
+        none = "at a tie neither gets anything: together they must get g"
+        one = "at a tie one operand gets all: PyTorch gives each a half"
+        known = [
+            {
+                both: np.where(tie, g, to_a),
+                "the shares are swapped: the larger one receives g": g - to_a,
+                "the upstream gradient g is missing": np.select([a > b, a < b], [1.0, 0.0], 0.5),
+            },
+            {both: np.where(tie, g, g - to_a), none: np.where(tie, 0, g - to_a)},
+        ]
+        for mask in (np.where(tie, g, to_a), np.where(tie, 0, to_a)):
+            rest = g - mask
+            pair = [numbers(value, "the share") for value in got]
+            if pair[0].shape == shape == pair[1].shape and all(
+                np.allclose(v, w) for v, w in zip(pair, (mask, rest), strict=True)
+            ):
+                raise Wrong(one)
+        known[0][none] = np.where(tie, 0, to_a)
+        given = {"a": a, "b": b}
+        same(got[0], to_a, "the share of a", given=given, known=known[0])
+        same(got[1], g - to_a, "the share of b", given=given, known=known[1])
+
+
+@maximum_rule.wrong("one operand gets all")
+def _first_wins(a, b, g):
+    return g * (a >= b), g * (b > a)
+
+
+@maximum_rule.wrong("at a tie both get all of g")
+def _both_win(a, b, g):
+    return g * (a >= b), g * (b >= a)
+
+
+@maximum_rule.wrong("at a tie neither gets anything")
+def _nobody_wins(a, b, g):
+    return g * (a > b), g * (b > a)
+
+
+@maximum_rule.wrong("the shares are swapped")
+def _loser_wins(a, b, g):
+    return maximum_rule.reference(a, b, g)[::-1]
+
+
+# ---------------------------------------------------------------- 03.10
+@exercise(
+    "03.10",
+    hints=(
+        "Whatever the order, some product comes last: it joins Jacobians i+1 … k with k+1 … j.",
+        "That last product costs nᵢ·n_k·n_j. What must hold for the two parts before it?",
+        "cost(i, j) = min over k of cost(i, k) + cost(k, j) + nᵢ·n_k·n_j, and cost(i, i + 1) = 0; "
+        "keep what you have computed, with `functools.cache` or in a table.",
+    ),
+    why="If the whole order is the cheapest, so are its two parts, so one table of K²/2 entries "
+    "holds all that is needed: the classic example of dynamic programming. For a general graph "
+    "nobody knows a quick way.",
+)
+def cheapest_order(n):
+    """Fewest multiplications for the product of the Jacobians of layers of n₀, …, n_K numbers."""
+    K = len(n) - 1
+    cost = np.zeros((K + 1, K + 1), dtype=int)  # cost[i, j]: from layer i to layer j
+    for length in range(2, K + 1):
+        for i in range(K + 1 - length):
+            j = i + length
+            k = np.arange(i + 1, j)
+            cost[i, j] = (cost[i, k] + cost[k, j] + n[i] * n[k] * n[j]).min()
+    return cost[0, K]
+
+
+@cheapest_order.check
+def _(answer, rng):
+    chains = [np.array([5, 3, 7, 9, 8]), np.array([9, 8, 2, 7, 9])]
+    chains += [rng.integers(2, 30, size=count) for count in (3, 5, 6, 7, 7, 31)]
+    for n in chains:
+        best = _cheapest(tuple(n.tolist()))
+        got = float(numbers(answer(n), "the number of multiplications", ()))
+        if got == best:
+            continue
+        shown = f" for n = {n.tolist()}" if len(n) < 9 else " for a chain of 30 Jacobians"
+        if got == min(_carried(n), _carried(n[::-1])):
+            raise Wrong(f"forward or reverse mode is not always the best: {best} suffice{shown}, "
+                        f"got {show(got)}")  # fmt: skip
+        if got < best:
+            raise Wrong(f"no order is that cheap{shown}: {best} is the least, got {show(got)}")
+        raise Wrong(f"there is a cheaper order{shown}: {best}, got {show(got)}")
+
+
+@cache
+def _cheapest(n):
+    """The least number of multiplications, by the choice of the last product."""
+    last = (
+        _cheapest(n[: k + 1]) + _cheapest(n[k:]) + n[0] * n[k] * n[-1] for k in range(1, len(n) - 1)
+    )
+    return min(last, default=0)
+
+
+@cheapest_order.wrong("forward or reverse mode is not always the best")
+def _ends_only(n):
+    return min(mode_costs.reference(n))
+
+
+@cheapest_order.wrong("there is a cheaper order")
+def _largest_first(n):
+    left, cost = n.tolist(), 0
+    while len(left) > 2:
+        k = max(range(1, len(left) - 1), key=left.__getitem__)
+        cost += left[k - 1] * left.pop(k) * left[k]
+    return cost
+
+
+@cheapest_order.wrong("no order is that cheap")
+def _last_product_only(n):
+    return min(n[0] * n[k] * n[-1] for k in range(1, len(n) - 1))
