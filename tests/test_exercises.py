@@ -70,6 +70,13 @@ def test_each_wrong_answer_has_a_message_of_its_own(exercise):
         assert [message in text for message in declared].count(True) == 1, (own, text)
 
 
+def test_a_wrong_answer_turned_right_does_not_go_unnoticed(capfd):
+    slope = find("01.4")
+    turned = slope.mistakes[0]._replace(answer=lambda y: y * (1 - y))
+    with pytest.raises(AssertionError):
+        test_a_wrong_answer_earns_its_message_each_time(slope, turned, capfd)
+
+
 @each(ALL)
 def test_an_exercise_is_complete(exercise):
     assert exercise.id.split(".")[0] in chapters()
