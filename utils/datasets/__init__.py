@@ -3,6 +3,7 @@
 from utils.datasets._fetch import CacheError, ChecksumError, DataUnavailable, Source
 from utils.datasets._types import LabeledImages, Pairs, Scenes, Series, Texts
 from utils.datasets.digits import load_digits
+from utils.datasets.objects import load_objects
 
 __all__ = [
     "CacheError",
@@ -15,4 +16,5 @@ __all__ = [
     "Source",
     "Texts",
     "load_digits",
+    "load_objects",
 ]

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from utils import runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from utils.datasets._types import LabeledImages
 
 CHUNK = 2**16  # bytes written at a time
 
@@ -142,6 +144,47 @@ def fetch(source: Source, *, patience: Patience = PATIENCE) -> Path:
 def notice(sentence: str) -> None:
     """Tell the learner something about the data, in one line."""
     print(f"Note: {sentence}")
+
+
+def full_or_embedded(
+    full: bool | None,
+    source: Source,
+    read: Callable[[Path, Source], LabeledImages],
+    embedded: Callable[[], LabeledImages],
+    *,
+    loader: str,
+    what: str,
+) -> LabeledImages:
+    """Fetch and read `source` where `full` is wanted; else, or without a network, the embedded set.
+
+    None leaves the wish to `COURSE_DATA`. `loader` and `what`, the embedded images in words, are
+    for the messages.
+
+    Raises:
+        TypeError: `full` is not True, False or None. All else is up to `fetch` and the readers.
+
+    """
+    if full is None:
+        full = runtime.wants_full_data()
+    elif not isinstance(full, bool):
+        raise TypeError(
+            f"full must be True (all of {source.name}), False (embedded) or None, got {full!r}; "
+            f"for example {loader}(full=True)"
+        )
+    if not full:
+        return embedded()
+    try:
+        path = fetch(source)
+    except DataUnavailable as error:
+        data = embedded()
+        notice(
+            f"{source.name} could not be downloaded ({', '.join(dict.fromkeys(error.reasons))}); "
+            f"these are the embedded {len(data.x_train):,} + {len(data.x_test):,} {what} "
+            "(is_full is False). For all of them run this again with a network, or set "
+            "COURSE_DATA_MIRROR to the address of a class server."
+        )
+        return data
+    return read(path, source)
 
 
 def _verdict(source: Source, failures: list[_Failure], cache: Path) -> Exception:

