@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import textwrap
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -81,7 +82,8 @@ def bootstrap() -> str:
     """Return the source of the first code cell, the same in every chapter."""
     address = repository()
     name = address.rpartition("/")[2]
-    wanted = "[" + ", ".join(f'"{package}"' for package in COLAB_LACKS) + "]"
+    lines = textwrap.wrap(", ".join(f'"{package}"' for package in COLAB_LACKS), 70)
+    wanted = "[" + "\n              ".join(lines) + "]"
     return BOOTSTRAP.format(name=name, repository=address, wanted=wanted).rstrip("\n")
 
 

@@ -46,6 +46,9 @@ def environment(scratch: str) -> dict[str, str]:
         "COURSE_HOME": str(Path(scratch, "home")),
         "COURSE_QUIET": "1",
         "IPYTHONDIR": str(Path(scratch, "ipython")),
+        # one thread rounds alike on any number of cores, and a busy machine does not spin
+        "OMP_NUM_THREADS": "1",
+        "TF_NUM_INTRAOP_THREADS": "1",
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": os.pathsep.join(filter(None, path)),
     }

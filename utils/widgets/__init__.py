@@ -16,6 +16,8 @@ _HOMES = {
     "GradientFlow": "gradient_flow",
     "ConvolutionStepper": "convolution_stepper",
     "DigitPad": "digit_pad",
+    "AblationBoard": "ablation_board",
+    "mistake_browser": "mistakes",
 }
 __all__ = sorted(_HOMES)
 

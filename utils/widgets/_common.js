@@ -103,8 +103,8 @@ function hero(model, el, name) {
     },
   };
   function redraw() {
-    cancelAnimationFrame(frame);
-    frame = requestAnimationFrame(() => {
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
       view.draw();
       if (unsent) model.save_changes();
       unsent = false;

@@ -1,0 +1,132 @@
+"""The gradient-flow explorer in a real browser: its numbers equal NumPy's, its controls work."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.browser import lab as jupyter
+from utils.widgets import GradientFlow
+from utils.widgets.gradient_flow import ACTIVATIONS, INITIALIZATIONS, NORMALIZATIONS, flow
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def plain(page):
+    """Return a function that shows a widget without kernel and gives its element."""
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+
+    def show(widget):
+        jupyter.show_plain(page, widget)
+        return page.locator(".dll-hero")
+
+    yield show
+    assert problems == []
+
+
+def random_states(count):
+    rng = np.random.default_rng(0)
+    for _ in range(count):
+        yield {
+            "depth": int(rng.integers(2, 51)),
+            "activation": str(rng.choice(list(ACTIVATIONS))),
+            "initialization": str(rng.choice(list(INITIALIZATIONS))),
+            "normalization": str(rng.choice(NORMALIZATIONS)),
+            "skip": str(rng.choice(["no", "yes"])),
+            "seed": int(rng.integers(0, 100)),
+        }
+
+
+def test_flow_equals_numpy(plain, page):
+    widget = GradientFlow()
+    plain(widget)
+    page.evaluate(
+        """async (script) => {
+          const source = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+          window.flow = (await import(source)).flow;
+        }""",
+        str(widget._esm),
+    )
+    compared = 0
+    for state in random_states(80):
+        gradients, sizes = flow(**state)
+        if gradients[0] > 1e5 * gradients[-1] and state["activation"] != "ReLU":
+            continue  # rounding errors grow as the gradient does; only ReLU's grow with the values
+        shown = page.evaluate("(state) => flow(state)", state)
+        for name, wanted in (("gradients", gradients), ("sizes", sizes)):
+            got = np.array(shown[name], float)  # numbers beyond 2⁶³ come as Python integers
+            np.testing.assert_allclose(got, wanted, rtol=1e-7, err_msg=f"{name} {state}")
+        compared += 1
+    assert compared > 60
+
+
+def test_readout_equals_numpy(plain, page):
+    hero = plain(GradientFlow())
+    seen = set()
+    for state in random_states(12):
+        state |= {"depth": min(state["depth"], 15)}
+        jupyter.set_plain(page, **state)
+        gradients, sizes = flow(**state)
+        ratio = gradients[0] / gradients[-1]
+        wanted = {
+            "ratio": ratio,
+            "factor": ratio ** (1 / state["depth"]),
+            "size": sizes[-1],
+        }
+        shown = jupyter.readout(hero)
+        assert shown.keys() == wanted.keys()
+        for name, value in wanted.items():
+            assert shown[name] == pytest.approx(value, rel=1e-6), (name, state)
+        assert hero.locator("rect[fill]").count() == state["depth"] + 1
+        seen.add(str(shown))
+    assert len(seen) == 12
+
+
+def test_bars_stand_for_the_logarithm(plain, page):
+    hero = plain(GradientFlow(depth=20))
+    heights = hero.locator("rect[fill]").evaluate_all(
+        "nodes => nodes.map((node) => Number(node.getAttribute('height')) - 1.5)"
+    )
+    gradients, _ = flow(20, "sigmoid", "1/D, Xavier", "none", "no", 0)
+    logs = np.abs(np.log10(gradients / gradients[-1]))
+    np.testing.assert_allclose(np.array(heights) / heights[0], logs / logs[0], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        ({}, "vanishes"),
+        ({"activation": "ReLU", "initialization": "2/D, He"}, "arrives"),
+        ({"activation": "ReLU", "initialization": "N(0, 1)"}, "explodes"),
+    ],
+)
+def test_the_note_says_what_happens(state, word, plain, page):
+    assert word in plain(GradientFlow(**state)).locator(".note").inner_text()
+
+
+@pytest.mark.parametrize("width", [380, 1000])
+def test_nothing_is_cut_off(width, plain, page):
+    page.set_viewport_size({"width": width, "height": 900})
+    hero = plain(GradientFlow(depth=50, initialization="N(0, 0.01²)"))
+    assert jupyter.cut_off(hero) == []
+
+
+def test_in_jupyterlab_every_control_moves_the_picture(open_notebook):
+    notebook = open_notebook(
+        "from utils.widgets import GradientFlow\nexplorer = GradientFlow()\nexplorer"
+    )
+    notebook.run_all()
+    hero = notebook.heroes().first
+    hero.wait_for()
+    jupyter.exercise(notebook.page, hero)
+    notebook.settle()
+    assert notebook.kernel("", "explorer.depth") == float(
+        hero.get_by_label("depth", exact=True).input_value()
+    )
+    notebook.kernel("explorer.depth, explorer.skip = 12, 'yes'")
+    notebook.settle()
+    assert hero.get_by_label("depth", exact=True).input_value() == "12"
+    assert hero.locator("rect[fill]").count() == 13

@@ -1,0 +1,196 @@
+// A 3×3 kernel that slides over a picture: the window, nine products, their sum, the feature map.
+const SIZE = 28;
+const LIMIT = 4;
+const OPERATIONS = ["cross-correlation", "convolution"];
+
+/** The kernel as it is laid on the picture: a convolution turns it by 180°. */
+const laid = (kernel, operation) => (
+  operation === "convolution" ? [...kernel].reverse().map((row) => [...row].reverse()) : kernel);
+
+/** Nine pixels under the window whose sum goes to place (i, j); beyond the picture there are zeros. */
+function patch(image, i, j, stride, padding, dilation) {
+  return [0, 1, 2].map((m) => [0, 1, 2].map((n) => (
+    image[i * stride + m * dilation - padding]?.[j * stride + n * dilation - padding] ?? 0)));
+}
+
+const weigh = (pixels, w) => w.map((row, m) => row.map((value, n) => value * pixels[m][n]));
+const total = (products) => products.flat().reduce((sum, value) => sum + value, 0);
+
+/** The same numbers as convolve() in convolution_stepper.py. */
+function convolve(image, kernel, stride, padding, dilation, operation) {
+  const size = Math.floor((image.length + 2 * padding - 2 * dilation - 1) / stride) + 1;
+  const w = laid(kernel, operation);
+  const places = Array.from({ length: size }, (_, k) => k);
+  return places.map((i) => places.map((j) => total(weigh(patch(image, i, j, stride, padding, dilation), w))));
+}
+
+/** A drawing whose unit is one pixel; `paint` shows numbers, `at` gives [row, column]. */
+function sheet(parent, label) {
+  const svg = set(make(parent, "svg", { viewBox: "-1.6 -1.6 31.2 31.2", role: "group", "aria-label": label }), { style: "max-width: 380px" });
+  const picture = make(svg, "image", { x: 0, y: 0, preserveAspectRatio: "none", style: "image-rendering: pixelated" });
+  const frame = make(svg, "rect", { class: "frame", x: 0, y: 0, "stroke-width": 0.12 });
+  const canvas = document.createElement("canvas");
+  return {
+    svg,
+    paint: (numbers, color) => {
+      const size = numbers.length;
+      set(canvas, { width: size, height: size });
+      const context = canvas.getContext("2d");
+      const data = context.createImageData(size, size);
+      numbers.flat().forEach((value, k) => data.data.set(color(value), 4 * k));
+      context.putImageData(data, 0, 0);
+      set(picture, { href: canvas.toDataURL(), width: size, height: size });
+      set(frame, { width: size, height: size });
+    },
+    at: (event) => {
+      const p = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+      return [p.y, p.x];
+    },
+  };
+}
+
+const gray = (value) => [0, 1, 2].map(() => Math.round(255 * value)).concat(255);
+/** Blue above zero, orange below, as strong as the value beside the largest. */
+const signs = (top) => (value) => [...(value < 0 ? [213, 94, 0] : [0, 114, 178]), top && Math.round((255 * Math.abs(value)) / top)];
+
+/** Nine squares with numbers; gives the squares and a function that fills them. */
+function block(svg, x, title, interactive) {
+  make(svg, "text", { x: x + 66, y: 14, "text-anchor": "middle", class: "quiet" }, title);
+  const cells = Array.from({ length: 9 }, (_, k) => {
+    const [m, n] = [Math.floor(k / 3), k % 3];
+    const look = { transform: `translate(${x + 44 * n} ${24 + 44 * m})` };
+    const cell = make(svg, "g", interactive ? { ...look, class: "handle", role: "slider", tabindex: 0, "aria-label": `weight in row ${m + 1}, column ${n + 1}` } : look);
+    make(cell, "rect", { class: "frame", width: 44, height: 44, style: "pointer-events: all" });
+    if (interactive) make(cell, "rect", { class: "ring", x: 2, y: 2, width: 40, height: 40 });
+    make(cell, "text", { x: 22, y: 27, "text-anchor": "middle" });
+    return cell;
+  });
+  return [cells, (numbers, texts) => numbers.flat().forEach((value, k) => {
+    const color = `var(--dll-${value < 0 ? "orange" : "blue"})`;
+    cells[k].firstChild.style.fill = value ? `color-mix(in srgb, ${color} ${Math.round(10 + 12 * Math.min(4, Math.abs(value)))}%, transparent)` : "transparent";
+    cells[k].lastChild.textContent = texts(value);
+  })];
+}
+
+function button(parent, text, press) {
+  const node = make(parent, "button", { type: "button" }, text);
+  node.style.cssText = "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; "
+    + "color: inherit; cursor: pointer; font: inherit; min-height: 32px; padding: 2px 10px";
+  node.addEventListener("click", press);
+  return node;
+}
+
+const same = (a, b) => a.flat().join() === b.flat().join();
+
+function render({ model, el }) {
+  const view = hero(model, el, "Convolution stepper");
+  view.panels.style.setProperty("--dll-panel", "300px");
+  view.panels.style.setProperty("--dll-label", "6em");
+  const images = Object.fromEntries(view.get("pictures"));
+  const settings = () => ["stride", "padding", "dilation"].map((key) => Number(view.get(key)));
+
+  const left = view.panel("picture");
+  const input = sheet(left, "the picture and the window of the kernel");
+  const zeros = make(input.svg, "rect", { class: "frame", x: -1, y: -1, width: 30, height: 30, "stroke-width": 0.15, "stroke-dasharray": "0.6 0.4" });
+  const grip = make(input.svg, "g", { class: "handle", role: "slider", tabindex: 0, "aria-label": "window: arrow keys move it, Page Up and Page Down go to the first and last row" });
+  const field = make(grip, "rect", { style: "fill: transparent; stroke: var(--dll-green); stroke-width: 0.4" });
+  const ring = make(grip, "rect", { class: "ring", x: -0.5, y: -0.5, style: "stroke-width: 0.3" });
+  const dots = Array.from({ length: 9 }, () => make(grip, "circle", { r: 0.16, style: "fill: var(--dll-green)" }));
+
+  const right = view.panel();
+  const mapTitle = make(right, "h4");
+  const output = sheet(right, "the feature map");
+  const spot = make(output.svg, "rect", { width: 1, height: 1, style: "fill: none; stroke: var(--dll-green); stroke-width: 0.4" });
+
+  const middle = set(view.panel(), { class: "panel wide" });
+  const drawing = set(make(middle, "svg", { viewBox: "0 0 560 160", role: "group", "aria-label": "pixels times kernel" }), { style: "max-width: 620px" });
+  const [, fillPixels] = block(drawing, 1, "pixels", false);
+  make(drawing, "text", { x: 157, y: 95, "text-anchor": "middle" }, "×");
+  const [cells, fillKernel] = block(drawing, 180, "kernel", true);
+  make(drawing, "text", { x: 336, y: 95, "text-anchor": "middle" }, "=");
+  const [, fillProducts] = block(drawing, 359, "products", false);
+  make(drawing, "text", { x: 500, y: 95 }, "→");
+  const sumText = make(drawing, "text", { x: 559, y: 97, "text-anchor": "end", style: "font-size: 20px", "data-name": "sum" });
+
+  const tools = set(view.panel(), { class: "panel wide" });
+  const row = make(tools, "div", { role: "group", "aria-label": "kernels", style: "display: flex; flex-wrap: wrap; gap: 8px; margin: 0 0 8px" });
+  const presets = view.get("presets").map(([name, kernel]) => [button(row, name, () => view.change({ kernel })), kernel]);
+  const grid = make(tools, "div", { style: "display: grid; column-gap: 28px; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr))" });
+  const options = { picture: Object.keys(images), operation: OPERATIONS, stride: ["1", "2"], padding: ["0", "1"], dilation: ["1", "2"] };
+  const showChoice = Object.entries(options).map(([key, names]) => {
+    const showName = choice(grid, key, names, (value) => view.change({ [key]: value }));
+    return () => showName(view.get(key));
+  });
+  const note = make(tools, "p", { class: "note" });
+
+  const turned = () => view.get("operation") === "convolution";
+  /** The square k of the drawing belongs to this entry of the kernel. */
+  const entry = (k) => [Math.floor(k / 3), k % 3];
+  const put = (k, value) => {
+    const kernel = view.get("kernel").map((line) => [...line]);
+    const [m, n] = entry(k);
+    kernel[m][n] = clamp(Math.round(2 * value) / 2, -LIMIT, LIMIT);
+    view.change({ kernel });
+  };
+  const weight = (k) => view.get("kernel")[entry(k)[0]][entry(k)[1]];
+  cells.forEach((cell, k) => {
+    steerable(cell, 0.5, (dx, dy) => put(k, weight(k) + dx + dy), { Home: () => put(k, -LIMIT), End: () => put(k, LIMIT) });
+    cell.addEventListener("keydown", (event) => {
+      if (/^[0-4]$/.test(event.key)) put(k, Number(event.key));
+      else if (event.key === "-") put(k, -weight(k));
+    });
+    const screen = { at: (event) => [event.clientX, event.clientY] };
+    draggable(cell, screen, ([x, y]) => {
+      const before = weight(k);
+      return ([a, b]) => put(k, before + (a - x + y - b) / 20);
+    });
+  });
+
+  const size = () => Math.floor((SIZE + 2 * settings()[1] - 2 * settings()[2] - 1) / settings()[0]) + 1;
+  const now = () => view.get("position").map((k) => Math.min(Math.floor(k), size() - 1));
+  const go = (i, j) => view.change({ position: [i, j].map((k) => clamp(Math.round(k), 0, size() - 1)) });
+  steerable(grip, 1, (dx, dy) => go(now()[0] - dy, now()[1] + dx), {
+    Home: () => go(now()[0], 0), End: () => go(now()[0], SIZE), PageUp: () => go(0, now()[1]), PageDown: () => go(SIZE, now()[1]),
+  });
+  draggable(grip, input, ([y, x]) => {
+    const [i, j] = now();
+    return ([v, u]) => go(i + (v - y) / settings()[0], j + (u - x) / settings()[0]);
+  });
+
+  return view.start(() => {
+    const [stride, padding, dilation] = settings();
+    const [image, kernel, operation] = [images[view.get("picture")], view.get("kernel"), view.get("operation")];
+    const map = convolve(image, kernel, stride, padding, dilation, operation);
+    const [i, j] = now();
+    const pixels = patch(image, i, j, stride, padding, dilation);
+    const w = laid(kernel, operation);
+    const sum = map[i][j];
+    input.paint(image, gray);
+    zeros.style.display = padding ? "" : "none";
+    const reach = 2 * dilation + 1;
+    for (const rect of [field, ring]) set(rect, { width: reach + (rect === ring), height: reach + (rect === ring) });
+    place(grip, j * stride - padding, i * stride - padding, [0, map.length - 1, j], `row ${i}, column ${j}, sum ${show(sum)}`);
+    dots.forEach((dot, k) => set(dot, { cx: 0.5 + dilation * (k % 3), cy: 0.5 + dilation * Math.floor(k / 3) }));
+    output.paint(map, signs(Math.max(...map.flat().map(Math.abs))));
+    set(spot, { x: j, y: i });
+    mapTitle.textContent = `feature map, ${map.length} × ${map.length}`;
+    const short = (value) => show(value, value % 1 ? (Math.round(value * 10) === value * 10 ? 1 : 2) : 0);
+    fillPixels(pixels, (value) => show(value));
+    fillKernel(kernel, short);
+    fillProducts(weigh(pixels, w), (value) => show(value));
+    cells.forEach((cell, k) => set(cell, { "aria-valuemin": -LIMIT, "aria-valuemax": LIMIT, "aria-valuenow": weight(k), "aria-valuetext": short(weight(k)) }));
+    sumText.textContent = show(sum);
+    sumText.dataset.value = String(sum);
+    for (const [node, preset] of presets) {
+      node.setAttribute("aria-pressed", same(preset, kernel));
+      node.style.borderColor = same(preset, kernel) ? "var(--dll-blue)" : "var(--dll-quiet)";
+    }
+    for (const showOne of showChoice) showOne();
+    note.textContent = turned()
+      ? "A convolution turns the kernel by 180° before it is laid on: the pixel at the top left meets the weight at the bottom right."
+      : "Drag the green window, or a weight; keys: arrows, 0–4, − for the other sign. In the map, blue is above zero, orange below.";
+    view.say(`row ${i}, column ${j}: sum ${show(sum)}`);
+  }, ["picture", "kernel", "position", "stride", "padding", "dilation", "operation"]);
+}
+export { convolve };
+export default { render };

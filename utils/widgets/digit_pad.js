@@ -1,0 +1,250 @@
+// A pad to draw on, and a small convolutional network that runs in the page while you draw.
+const SIDE = 28;
+const BOX = 20;
+const CENTER = 14;
+const PEN = 1.3;
+const ZOOM = 4 * SIDE;
+const MAX_POINTS = 2000;
+
+/** How much of each pixel lies under a round pen, by its distance to the lines. */
+function ink(lines) {
+  const nearest = new Float64Array(SIDE * SIDE).fill(Infinity);
+  for (const line of lines) {
+    line.forEach(([x0, y0], k) => {
+      const [x1, y1] = line[Math.min(k + 1, line.length - 1)];
+      const [dx, dy] = [x1 - x0, y1 - y0];
+      const length2 = dx * dx + dy * dy;
+      for (let i = 0; i < nearest.length; i += 1) {
+        const [x, y] = [i % SIDE, Math.floor(i / SIDE)];
+        const t = length2 > 0 ? clamp(((x - x0) * dx + (y - y0) * dy) / length2, 0, 1) : 0;
+        nearest[i] = Math.min(nearest[i], Math.hypot(x - x0 - t * dx, y - y0 - t * dy));
+      }
+    });
+  }
+  return nearest.map((distance) => clamp(PEN + 0.5 - distance, 0, 1));
+}
+
+/** The same picture as render() in digit_pad.py: fitted into 20×20, centered by mass; row by row. */
+function picture(strokes) {
+  const points = strokes.flat();
+  if (!points.length) return new Float64Array(SIDE * SIDE);
+  const [low, high] = [Math.min, Math.max].map((pick) => [0, 1].map((axis) => pick(...points.map((p) => p[axis]))));
+  const extent = Math.max(high[0] - low[0], high[1] - low[1], 1e-9);
+  const scale = Math.min((BOX - 2 * PEN) / extent, ZOOM);
+  const lines = strokes.map((line) => line.map((p) => p.map((value, axis) => (
+    (value - (low[axis] + high[axis]) / 2) * scale + CENTER))));
+  const first = ink(lines);
+  const [mass, mx, my] = first.reduce(([sum, x, y], value, i) => (
+    [sum + value, x + value * (i % SIDE), y + value * Math.floor(i / SIDE)]), [0, 0, 0]);
+  const shift = [CENTER - mx / mass, CENTER - my / mass];
+  return ink(lines.map((line) => line.map((p) => p.map((value, axis) => value + shift[axis]))));
+}
+
+/** Layers on { shape: [channels, height, width] or [length], data }. */
+const RULES = {
+  Conv2d: ({ shape: [channels, height, width], data }, [filters, , k, , padding], w, b) => {
+    const [h, v] = [height + 2 * padding - k + 1, width + 2 * padding - k + 1];
+    const out = new Float64Array(filters * h * v);
+    for (let f = 0; f < filters; f += 1) {
+      out.fill(b[f], f * h * v, (f + 1) * h * v);
+      for (let c = 0; c < channels; c += 1) for (let m = 0; m < k; m += 1) for (let n = 0; n < k; n += 1) {
+        const weight = w[((f * channels + c) * k + m) * k + n];
+        for (let i = 0; i < h; i += 1) {
+          const y = i + m - padding;
+          if (y < 0 || y >= height) continue;
+          for (let j = Math.max(0, padding - n); j < v && j + n - padding < width; j += 1) {
+            out[(f * h + i) * v + j] += weight * data[(c * height + y) * width + j + n - padding];
+          }
+        }
+      }
+    }
+    return { shape: [filters, h, v], data: out };
+  },
+  ReLU: ({ shape, data }) => ({ shape, data: data.map((value) => Math.max(value, 0)) }),
+  MaxPool2d: ({ shape: [channels, height, width], data }, [size]) => {
+    const [h, v] = [Math.floor(height / size), Math.floor(width / size)];
+    const out = new Float64Array(channels * h * v).fill(-Infinity);
+    for (let c = 0; c < channels; c += 1) for (let y = 0; y < h * size; y += 1) for (let x = 0; x < v * size; x += 1) {
+      const at = (c * h + Math.floor(y / size)) * v + Math.floor(x / size);
+      out[at] = Math.max(out[at], data[(c * height + y) * width + x]);
+    }
+    return { shape: [channels, h, v], data: out };
+  },
+  Flatten: ({ data }) => ({ shape: [data.length], data }),
+  Linear: ({ data }, [outputs, inputs], w, b) => ({
+    shape: [outputs],
+    data: Float64Array.from(b.slice(0, outputs), (bias, k) => (
+      data.reduce((sum, value, i) => sum + w[k * inputs + i] * value, bias))),
+  }),
+};
+
+/** Give every layer its part of the weights, base64 of float32 numbers, low byte first. */
+function unpack(layers, text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const view = new DataView(bytes.buffer);
+  const numbers = Float64Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
+  let used = 0;
+  const take = (count) => numbers.subarray(used, used += count);
+  return layers.map(([kind, ...settings]) => {
+    const count = { Conv2d: settings.slice(0, 4), Linear: settings }[kind]?.reduce((a, b) => a * b);
+    return count ? { kind, settings, w: take(count), b: take(settings[0]) } : { kind, settings };
+  });
+}
+
+/** The output of every layer, as DigitPad.activations. */
+function run(network, image) {
+  let x = { shape: [1, SIDE, SIDE], data: image };
+  return network.map(({ kind, settings, w, b }) => (x = RULES[kind](x, settings, w, b)));
+}
+
+function softmax(scores) {
+  const top = Math.max(...scores);
+  const e = Array.from(scores, (value) => Math.exp(value - top));
+  const sum = e.reduce((a, b) => a + b, 0);
+  return e.map((value) => value / sum);
+}
+
+function button(parent, text, press) {
+  const node = make(parent, "button", { type: "button" }, text);
+  node.style.cssText = "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; "
+    + "color: inherit; cursor: pointer; font: inherit; min-height: 32px; padding: 2px 12px";
+  node.addEventListener("click", press);
+  return node;
+}
+
+/** A row of maps side by side, `cols` in a line, on one canvas. */
+function gallery(parent, label, cols) {
+  const canvas = make(parent, "canvas", { role: "img", "aria-label": label });
+  canvas.style.cssText = "display: block; image-rendering: pixelated; width: 100%";
+  return ({ shape: [channels, height, width], data }) => {
+    const [wide, high] = [width + 1, height + 1];
+    const size = { width: cols * wide - 1, height: Math.ceil(channels / cols) * high - 1 };
+    set(canvas, size);
+    const context = canvas.getContext("2d");
+    const image = context.createImageData(size.width, size.height);
+    const top = Math.max(data.reduce((a, b) => Math.max(a, b), 0), 1e-9);
+    data.forEach((value, i) => {
+      const [c, y, x] = [Math.floor(i / (height * width)), Math.floor(i / width) % height, i % width];
+      const at = (Math.floor(c / cols) * high + y) * size.width + (c % cols) * wide + x;
+      image.data.set([...Array(3).fill(Math.round((255 * value) / top)), 255], 4 * at);
+    });
+    context.putImageData(image, 0, 0);
+  };
+}
+
+function start({ model, el }) {
+  const view = hero(model, el, "Digit pad");
+  view.panels.style.setProperty("--dll-panel", "260px");
+  const network = unpack(view.get("layers"), view.get("weights"));
+  const names = view.get("class_names");
+
+  const left = view.panel("your digit");
+  const svg = set(make(left, "svg", { viewBox: "0 0 100 100", role: "group", "aria-label": "pad to draw on" }), {
+    style: "cursor: crosshair; max-width: 340px; touch-action: none",
+  });
+  const paper = make(svg, "rect", { class: "frame", x: 0.5, y: 0.5, width: 99, height: 99, style: "pointer-events: all; stroke: var(--dll-quiet)" });
+  const lines = make(svg, "path", { style: "fill: none; pointer-events: none; stroke: var(--dll-ink); stroke-linecap: round; stroke-linejoin: round; stroke-width: 7" });
+  const pen = make(svg, "g", {
+    class: "handle", role: "slider", tabindex: 0,
+    "aria-label": "pen: arrow keys move it, with the space bar down they draw; Backspace takes the last stroke away",
+  });
+  make(pen, "circle", { class: "hit", r: 8 });
+  make(pen, "circle", { class: "ring", r: 5, style: "stroke-width: 1.2" });
+  const knob = make(pen, "circle", { class: "knob", r: 3, style: "stroke-width: 1.2" });
+  const buttons = make(left, "div", { style: "display: flex; flex-wrap: wrap; gap: 8px; margin: 8px 0" });
+  button(buttons, "Clear", () => { down = false; view.change({ strokes: [] }); });
+  button(buttons, "Undo", () => { down = false; view.change({ strokes: view.get("strokes").slice(0, -1) }); });
+  const penButton = button(buttons, "", () => press());
+
+  const right = view.panel();
+  const fact = facts(right, { answer: "answer", probability: "probability" });
+  const chart = set(make(right, "svg", { viewBox: "0 0 300 180", role: "img", "aria-label": "probability of each class" }), { style: "max-width: 380px" });
+  const step = 290 / names.length;
+  const bars = names.map((name, k) => {
+    make(chart, "text", { x: 5 + step * (k + 0.5), y: 174, "text-anchor": "middle" }, name);
+    return make(chart, "rect", { class: "one", x: 5 + step * (k + 0.15), width: 0.7 * step, "data-name": `p${name}` });
+  });
+  make(chart, "path", { class: "axis", d: "M5 155H295" });
+  make(right, "p", { class: "note", style: "margin: 12px 0 4px" }, "what the network sees: 28 × 28 pixels");
+  const seen = make(right, "div", { style: "max-width: 112px" });
+  const paintSeen = gallery(seen, "the drawing as the network sees it", 1);
+
+  const wide = set(view.panel(), { class: "panel wide" });
+  const shown = network.flatMap(({ kind }, at) => (kind === "ReLU" ? [at] : []));
+  const rows = [];
+  const dry = run(network, new Float64Array(SIDE * SIDE));
+  for (const at of shown.filter((index) => dry[index].shape.length === 3)) {
+    const [channels, height, width] = dry[at].shape;
+    const title = `${channels} feature maps of ${height} × ${width}, layer ${rows.length + 1}`;
+    make(wide, "p", { class: "note", style: "margin: 10px 0 4px" }, title);
+    rows.push([at, gallery(wide, title, Math.min(channels, 8))]);
+  }
+
+  // drawing
+  let down = false;
+  const inside = (p) => p.map((value) => clamp(Math.round(value * 1000) / 1000, 0, 1));
+  const at = (event) => {
+    const p = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+    return inside([p.x / 100, p.y / 100]);
+  };
+  const full = () => view.get("strokes").flat().length >= MAX_POINTS;
+  const begin = (p) => { if (!full()) view.change({ strokes: [...view.get("strokes"), [p]], pen: p }); };
+  const extend = (p) => {
+    const strokes = view.get("strokes");
+    if (!strokes.length || full()) return;
+    view.change({ strokes: [...strokes.slice(0, -1), [...strokes[strokes.length - 1], p]], pen: p });
+  };
+  for (const node of [paper, pen]) {
+    draggable(node, { at }, (p) => {
+      down = false;
+      begin(p);
+      let last = p;
+      return (q) => {
+        if (Math.hypot(q[0] - last[0], q[1] - last[1]) < 0.01) return;
+        last = q;
+        extend(q);
+      };
+    });
+  }
+  function press() {
+    down = !down;
+    if (down) begin(view.get("pen"));
+    else view.change({});
+  }
+  const move = (x, y) => {
+    const p = inside([x, y]);
+    if (down) extend(p);
+    else view.change({ pen: p });
+  };
+  const x = () => view.get("pen")[0];
+  const y = () => view.get("pen")[1];
+  steerable(pen, 0.02, (dx, dy) => move(x() + dx, y() - dy), {
+    Home: () => move(0, y()), End: () => move(1, y()), PageUp: () => move(x(), 0), PageDown: () => move(x(), 1),
+    " ": press, Enter: press, Backspace: () => { down = false; view.change({ strokes: view.get("strokes").slice(0, -1) }); },
+  });
+
+  return view.start(() => {
+    const strokes = view.get("strokes");
+    const image = picture(strokes);
+    const outputs = run(network, image);
+    const p = softmax(outputs[outputs.length - 1].data);
+    const best = p.indexOf(Math.max(...p));
+    lines.setAttribute("d", strokes.map((line) => [...line, line[line.length - 1]]
+      .map(([a, b], k) => `${k ? "L" : "M"}${100 * a} ${100 * b}`).join("")).join(""));
+    place(pen, 100 * x(), 100 * y(), [0, 1, x()], `x = ${show(x())}, y = ${show(y())}, ${down ? "drawing" : "lifted"}`);
+    knob.style.fill = down ? "var(--dll-ink)" : "";
+    penButton.textContent = down ? "Pen up" : "Pen down";
+    penButton.setAttribute("aria-pressed", down);
+    bars.forEach((bar, k) => {
+      set(bar, { y: 155 - 145 * p[k], height: 145 * p[k] });
+      bar.dataset.value = String(p[k]);
+    });
+    paintSeen({ shape: [1, SIDE, SIDE], data: image });
+    for (const [index, paint] of rows) paint(outputs[index]);
+    fact("answer", strokes.length ? best : -1, strokes.length ? names[best] : "–");
+    fact("probability", p[best], strokes.length ? show(p[best]) : "–");
+    view.say(strokes.length ? `the network reads ${names[best]}, probability ${show(p[best])}` : "the pad is empty");
+  }, ["strokes", "pen"]);
+}
+export { picture, run, softmax, unpack };
+export default { render: start };
