@@ -376,3 +376,43 @@ def test_the_progress_bar_follows_the_runtime(data, monkeypatch, capsys):
     monkeypatch.delenv("COURSE_QUIET")
     train(data, epochs=1)
     assert "epochs" in capsys.readouterr().err
+
+
+# --- augmentation and precision ---
+
+
+@pytest.mark.parametrize("run", [train, train_torch])
+def test_augment_changes_training_batches_only(data, run):
+    seen = []
+
+    def augment(x):
+        seen.append(len(x))
+        return 2 * x
+
+    model, history = run(data, epochs=2, augment=augment, validation=data)
+    twin, expected = run((2 * data[0], data[1]), epochs=2, validation=data)
+    assert seen == [16, 16, 16, 2] * 2
+    assert history.step_loss == expected.step_loss
+    assert history.validation == expected.validation
+    for p, q in zip(model.parameters(), twin.parameters(), strict=True):
+        np.testing.assert_array_equal(np.asarray(p.data), np.asarray(q.data))
+    assert history.step_loss != run(data, epochs=2)[1].step_loss
+
+
+def test_mixed_precision_is_for_cuda_alone(data):
+    seen = []
+    model = torch_model().float()
+    model.register_forward_hook(lambda m, i, o: seen.append(torch.is_autocast_enabled("cuda")))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    fit(model, data, 1, optimizer, torch.nn.functional.cross_entropy)
+    assert seen == [False]
+    assert isinstance(training._precision(engine_model()), type(training._precision(model)))
+
+
+def test_one_cycle_is_a_triangle():
+    schedule = optim.one_cycle(100, warmup=0.25)
+    triangle = np.interp(range(121), [-1, 25, 100, 120], [0, 1, 0, 0])
+    np.testing.assert_allclose([schedule(t) for t in range(121)], triangle, atol=1e-12)
+    for warmup in (0, 1):
+        with pytest.raises(ValueError, match="a share of the steps between 0 and 1"):
+            optim.one_cycle(10, warmup)

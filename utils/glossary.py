@@ -322,7 +322,7 @@ TERMS = (
     ),
     Term(5, "convolutional neural network", "卷积神经网络", "A network of convolution layers."),
     Term(
-        5,
+        4,
         "data augmentation",
         "数据增强",
         "Changing training examples at random in ways that keep their labels.",

@@ -212,3 +212,21 @@ def warmup_cosine(steps: int, warmup: int, final: float = 0.0) -> Schedule:
         raise ValueError(f"warmup must be at least 0 and less than steps = {steps}, got {warmup}")
     descent = cosine(steps - warmup, final)
     return lambda t: (t + 1) / warmup if t < warmup else descent(t - warmup)
+
+
+def one_cycle(steps: int, warmup: float = 0.2) -> Schedule:
+    """A triangle: up in a straight line for the share `warmup` of all steps, then down to 0.
+
+    The factor is 1 at the peak and 0 at t = `steps`, where it stays.
+
+    Source: L. Smith, N. Topin (2017), "Super-convergence", arXiv:1708.07120, without their third
+    phase.
+
+    Raises:
+        ValueError: `warmup` is not between 0 and 1.
+
+    """
+    if not 0 < warmup < 1:
+        raise ValueError(f"warmup is a share of the steps between 0 and 1, got {warmup}")
+    peak = warmup * steps
+    return lambda t: max(0.0, min((t + 1) / (peak + 1), (steps - t) / (steps - peak)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -62,8 +63,11 @@ def fit(
     metrics: Mapping[str, Metric] | None = None,
     callbacks: Iterable[Callable[[History], Any]] = (),
     rng: np.random.Generator | None = None,
+    augment: Callable[[Any], Any] | None = None,
 ) -> History:
     """Train `model` by mini-batch descent.
+
+    A PyTorch model on a CUDA GPU runs in mixed precision: bfloat16 where it is safe.
 
     An interrupt or a loss that is not finite ends the run early; history and weights are kept.
 
@@ -81,6 +85,7 @@ def fit(
         metrics: name → function of outputs and targets, both NumPy arrays, for the validation data.
         callbacks: called with the history after each epoch; may raise `StopTraining`.
         rng: shuffles the samples in every epoch; None always gives the same shuffles.
+        augment: changes the first inputs of every training batch, never of the validation data.
 
     Raises:
         ValueError: no samples, inputs and targets of different lengths, or a count below 1.
@@ -101,7 +106,10 @@ def fit(
                 if schedule is not None:
                     factor = schedule(len(history.step_loss))
                     _set_learning_rates(optimizer, [factor * rate for rate in first_rates])
-                batch_loss = loss(model(*inputs), targets)
+                if augment is not None:
+                    inputs[0] = augment(inputs[0])
+                with _precision(model):
+                    batch_loss = loss(model(*inputs), targets)
                 value = batch_loss.item()
                 _record_step(history, value, epoch, max(_learning_rates(optimizer)))
                 optimizer.zero_grad()
@@ -273,6 +281,15 @@ def _no_grad(model: Any) -> AbstractContextManager:
 
         return torch.no_grad()
     return no_grad()
+
+
+def _precision(model: Any) -> AbstractContextManager:
+    """Mixed precision on a CUDA GPU; bfloat16 has float32's range and needs no loss scaling."""
+    if _is_torch(model) and next(model.parameters()).is_cuda:
+        import torch
+
+        return torch.autocast("cuda", dtype=torch.bfloat16)
+    return nullcontext()
 
 
 def _numpy(value: Any) -> np.ndarray:

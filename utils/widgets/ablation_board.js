@@ -1,0 +1,57 @@
+// Ideas to tick; a bar for each shows what changing this one tick does. Entry k of the table is the
+// accuracy with the ideas whose bits are set in k.
+const SWITCH = "background: none; border: 0; color: inherit; cursor: pointer; font: inherit; padding: 4px 0; text-align: left";
+const [LOW, HIGH] = [0.6, 0.85];
+
+/** The accuracy with the ticked ideas, and after the tick of each idea is changed. */
+function readings(table, names, tricks) {
+  const bits = names.reduce((sum, name, i) => sum + (tricks.includes(name) ? 2 ** i : 0), 0);
+  return { accuracy: table[bits], toggled: names.map((_, i) => table[bits ^ (2 ** i)]) };
+}
+
+function render({ model, el }) {
+  const view = hero(model, el, "Ablation board");
+  const names = view.get("names");
+  const panel = view.panel();
+  panel.style.gridColumn = "1 / -1";
+  panel.style.setProperty("--dll-label", "11em");
+  const fact = facts(panel, { accuracy: "accuracy on unseen glyphs", ticked: "ideas" });
+  const rows = names.map((name, i) => {
+    const row = make(panel, "div", { class: "row" });
+    const tick = make(row, "button", { type: "button", role: "switch", style: SWITCH });
+    const svg = make(row, "svg", { viewBox: "0 0 400 20", "aria-hidden": "true", style: "max-width: none" });
+    make(svg, "path", { class: "axis", d: "M0 10H400" });
+    const bar = make(svg, "rect", { y: 3, height: 14 });
+    const mark = make(svg, "path", { class: "boundary" });
+    const output = make(row, "output");
+    tick.addEventListener("click", () => {
+      const tricks = view.get("tricks");
+      view.change({ tricks: names.filter((other) => tricks.includes(other) !== (other === name)) });
+    });
+    return { tick, bar, mark, output };
+  });
+  const note = make(panel, "p", { class: "note" });
+
+  return view.start(() => {
+    const tricks = view.get("tricks");
+    const { accuracy, toggled } = readings(view.get("table"), names, tricks);
+    const place = (value) => 400 * clamp((value - LOW) / (HIGH - LOW), 0, 1);
+    rows.forEach(({ tick, bar, mark, output }, i) => {
+      const change = toggled[i] - accuracy;
+      const [from, to] = [place(accuracy), place(toggled[i])];
+      const on = tricks.includes(names[i]);
+      tick.textContent = `${on ? "☑" : "☐"} ${names[i]}`;
+      tick.setAttribute("aria-checked", on);
+      set(bar, { x: Math.min(from, to), width: Math.abs(to - from), fill: `var(--dll-${change < 0 ? "orange" : "blue"})` });
+      mark.setAttribute("d", `M${from} 0V20`);
+      output.textContent = `${change < 0 ? "" : "+"}${show(100 * change, 1)}`;
+      output.dataset.value = String(change);
+    });
+    fact("accuracy", accuracy, `${show(100 * accuracy, 1)} %`);
+    fact("ticked", tricks.length, `${tricks.length} of ${names.length}`);
+    note.textContent = "Line: accuracy now. Bar and number: where this one change leads, in points of percent.";
+    view.say(`accuracy ${show(100 * accuracy, 1)} percent with ${tricks.join(", ") || "no idea"}`);
+  }, ["tricks", "table"]);
+}
+export { readings };
+export default { render };
