@@ -64,3 +64,18 @@ def open_notebook(request, lab_page, lab):
     for notebook in opened:
         notebook.close()
     assert problems == []
+
+
+@pytest.fixture
+def plain(page):
+    """Return a function that shows a widget without kernel and gives its element."""
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+
+    def show(widget):
+        jupyter.show_plain(page, widget)
+        return page.locator(".dll-hero")
+
+    yield show
+    assert problems == []

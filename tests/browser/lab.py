@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 
+from tests.notebooks.execute import ONE_THREAD
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -105,6 +107,7 @@ class Lab:
             "PYTHONPATH": ROOT,
             "COURSE_BUDGET": "smoke",
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+            **ONE_THREAD,
         }
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

@@ -29,21 +29,6 @@ CLASSES = {
 }
 
 
-@pytest.fixture
-def plain(page):
-    """Return a function that shows a widget without kernel and gives its element."""
-    problems = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
-
-    def show(widget):
-        jupyter.show_plain(page, widget)
-        return page.locator(".dll-hero")
-
-    yield show
-    assert problems == []
-
-
 def random_states(name, rng, count=60):
     """Draw states over the whole range, some of them on the grid where ties happen."""
     for i in range(count):

@@ -34,21 +34,6 @@ def make(name):
     return GraphStepper(f(*tensors), **dict(zip(names, tensors, strict=True)))
 
 
-@pytest.fixture
-def plain(page):
-    """Return a function that shows a widget without kernel and gives its element."""
-    problems = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
-
-    def show(widget):
-        jupyter.show_plain(page, widget)
-        return page.locator(".dll-hero")
-
-    yield show
-    assert problems == []
-
-
 @pytest.mark.parametrize("name", EXPRESSIONS)
 def test_numbers_equal_the_engines(name, plain, page):
     widget = make(name)

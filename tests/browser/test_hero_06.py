@@ -12,21 +12,6 @@ from utils.widgets.ablation_board import TRICKS
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def plain(page):
-    """Return a function that shows a widget without kernel and gives its element."""
-    problems = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
-
-    def show(widget):
-        jupyter.show_plain(page, widget)
-        return page.locator(".dll-hero")
-
-    yield show
-    assert problems == []
-
-
 def test_the_numbers_equal_python(plain, page):
     board = AblationBoard()
     hero = plain(board)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 CHAPTERS = ROOT / "chapters"
 COLOR = re.compile(r"\x1b\[[\d;]*m")
+# one thread rounds alike on any number of cores, and a busy machine does not spin
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
 FRONT_END_TIMEOUT = 60  # seconds for the outputs of a finished cell to arrive
 
 
@@ -46,9 +48,7 @@ def environment(scratch: str) -> dict[str, str]:
         "COURSE_HOME": str(Path(scratch, "home")),
         "COURSE_QUIET": "1",
         "IPYTHONDIR": str(Path(scratch, "ipython")),
-        # one thread rounds alike on any number of cores, and a busy machine does not spin
-        "OMP_NUM_THREADS": "1",
-        "TF_NUM_INTRAOP_THREADS": "1",
+        **ONE_THREAD,
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": os.pathsep.join(filter(None, path)),
     }
