@@ -35,6 +35,7 @@ SETTINGS = {
 }
 # what any widget, the library's own slider too, makes JupyterLab say after a restart
 RESTART_NOISE = "No such comm"
+STRIP = 6000  # pixels; much taller pictures Chromium leaves blank in part
 CONTROLS = "[role=slider], input, select"
 
 # a stand-in for the kernel's side of a widget, as a web page without kernel has it
@@ -282,19 +283,19 @@ class Notebook:
         )
 
     def screenshots(self, name: str) -> None:
-        """Save the whole notebook in both themes, 800 and 1280 pixels wide; end light and 1280."""
+        """Save the whole notebook in strips, both themes, 800 and 1280 wide; end light and 1280."""
+        outer = self.page.locator(".jp-NotebookPanel:visible .jp-WindowedPanel-outer")
         for theme in ("dark", "light"):
             self.theme(theme)
             for width in (800, 1280):
-                self.page.set_viewport_size({"width": width, "height": 900})
+                self.page.set_viewport_size({"width": width, "height": STRIP})
                 frames(self.page)
-                height = self.page.evaluate(
-                    "jupyterapp.shell.currentWidget.node.querySelector('.jp-WindowedPanel-outer')"
-                    ".scrollHeight"
-                )
-                self.page.set_viewport_size({"width": width, "height": min(height + 110, 16000)})
-                frames(self.page)
-                self.page.screenshot(path=pictures() / f"{name}-{theme}-{width}.png")
+                height, step = outer.evaluate("node => [node.scrollHeight, node.clientHeight]")
+                for number, top in enumerate(range(0, height, step)):
+                    outer.evaluate("(node, top) => { node.scrollTop = top; }", top)
+                    frames(self.page)
+                    path = pictures() / f"{name}-{theme}-{width}-{number}.png"
+                    self.page.screenshot(path=path)
         self.page.set_viewport_size({"width": 1280, "height": 900})
 
 
