@@ -105,7 +105,7 @@ def run_chapter(chapter: Path, interpreter: Path, address: str, scratch: Path) -
 
     installed = distributions(path=[str(packages)])
     report.installed = sorted(canonicalize_name(each.name) for each in installed)
-    surplus = set(report.installed) - set(COLAB_LACKS)
+    surplus = set(report.installed) - {canonicalize_name(name) for name in COLAB_LACKS}
     if surplus:
         report.faults.append(f"pip was asked for what Colab has: {', '.join(sorted(surplus))}")
     if wants_widgets and not report.widgets:
