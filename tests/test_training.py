@@ -416,3 +416,18 @@ def test_one_cycle_is_a_triangle():
     for warmup in (0, 1):
         with pytest.raises(ValueError, match="a share of the steps between 0 and 1"):
             optim.one_cycle(10, warmup)
+
+
+def test_read_only_arrays_are_taken_without_a_warning():
+    import warnings
+
+    x, y = np.zeros((8, 3), np.float32), np.zeros(8, np.int64)
+    for array in (x, y):
+        array.setflags(write=False)
+    model = torch.nn.Linear(3, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        training.fit(
+            model, (x, y), 1, torch.optim.SGD(model.parameters(), lr=0.1),
+            torch.nn.functional.cross_entropy,
+        )  # fmt: skip

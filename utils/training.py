@@ -271,7 +271,9 @@ def _tensors(model: Any, data: Sequence[Any]) -> list[Any]:
     import torch
 
     parameter = next(model.parameters())
-    tensors = [torch.as_tensor(array, device=parameter.device) for array in data]
+    # the course's data sets are read-only, and PyTorch warns of arrays it could write into
+    owned = [a if torch.is_tensor(a) else np.require(a, requirements="W") for a in data]
+    tensors = [torch.as_tensor(array, device=parameter.device) for array in owned]
     return [t.to(parameter.dtype if t.is_floating_point() else torch.int64) for t in tensors]
 
 
