@@ -37,6 +37,7 @@ UNPINNED = (
     "requests",
     "scikit-learn",
     "scipy",
+    "statsmodels",
     "tqdm",
 )
 

