@@ -18,6 +18,8 @@ _HOMES = {
     "DigitPad": "digit_pad",
     "AblationBoard": "ablation_board",
     "mistake_browser": "mistakes",
+    "GateViewer": "gate_viewer",
+    "adding_lengths": "adding_problem",
 }
 __all__ = sorted(_HOMES)
 
