@@ -132,12 +132,10 @@ def adding_lengths() -> Live:
     at = EVERY * np.arange(1, STEPS // EVERY + 1)
     colors = dict(zip(("tanh RNN", "ReLU RNN", "GRU", "LSTM"), plotting.COLORS, strict=False))
     dashes = iter(["-", "--", "-", "-", "-", "--", ":"])
-    lines = {
-        name: ax.plot(at, at, color=colors[name.split(",")[0]], linestyle=next(dashes), label=name)[
-            0
-        ]
-        for name in NETWORKS
-    }
+    lines = {}
+    for name in NETWORKS:
+        style = {"color": colors[name.split(",")[0]], "linestyle": next(dashes)}
+        (lines[name],) = ax.plot(at, at, label=name, **style)
     ax.axhline(GUESS, color=plotting.GRAY, linewidth=1)
     ax.axhline(SOLVED, color=plotting.GRAY, linewidth=1, linestyle=":")
     ax.text(STEPS, SOLVED, "solved", ha="right", va="bottom")

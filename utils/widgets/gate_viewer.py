@@ -210,16 +210,22 @@ class GateViewer(Hero):
         now = ", ".join(f"{key} = {self.values[key][t, k]:.2f}" for key in MAPS)
         return (
             f"Maps of the gates over the letters of {self.name}. The LSTM answers {self.answer}, "
-            f"probability {self.values['p'][-1].max():.2f}. At letter {self.name[t]}, unit {k + 1}: "
-            f"{now}."
+            f"probability {self.values['p'][-1].max():.2f}. At letter {self.name[t]}, "
+            f"unit {k + 1}: {now}."
         )
 
     def draw(self) -> Figure:
         """Return the six maps."""
+        from matplotlib.colors import LinearSegmentedColormap
+
+        shares = LinearSegmentedColormap.from_list("shares", ["white", plotting.BLUE])
+        signs = LinearSegmentedColormap.from_list(
+            "signs", [plotting.ORANGE, "white", plotting.BLUE]
+        )
         fig, axes = plotting.figure(2, 3, width=8.5, height=4.2)
         t, k = self.place
         for ax, (key, (title, size)) in zip(axes.flat, MAPS.items(), strict=True):
-            cmap, low = ("Blues", 0) if key in "fio" else ("PuOr", -size)
+            cmap, low = (shares, 0) if key in "fio" else (signs, -size)
             ax.set_title(title, fontsize=11)
             ax.set_xticks(range(len(self.name)), self.name)
             ax.set_yticks([])
@@ -236,9 +242,7 @@ class GateViewer(Hero):
 def _frame(column: int, row: int) -> Any:
     from matplotlib.patches import Rectangle
 
-    return Rectangle(
-        (column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=plotting.ORANGE, linewidth=2
-    )
+    return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=2)
 
 
 if __name__ == "__main__":
