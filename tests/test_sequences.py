@@ -1,5 +1,7 @@
 """Names as numbers, batches of like lengths, the adding problem, and a reader of last states."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -30,7 +32,7 @@ def test_buckets_take_each_once_and_pad_least(size):
     assert sorted(np.concatenate(batches).tolist()) == list(range(41))
     assert sorted(map(len, batches))[1:] == [size] * (len(batches) - 1)
     spans = sorted((lengths[batch].min(), lengths[batch].max()) for batch in batches)
-    assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans))
 
 
 def test_buckets_differ_from_draw_to_draw():

@@ -323,7 +323,8 @@ def show_plain(page: Page, widget: Any) -> None:
     state = {
         name: getattr(widget, name)
         for name in widget.trait_names(sync=True)
-        if not name.startswith("_") and isinstance(getattr(widget, name), str | float | tuple)
+        if not name.startswith("_")
+        and isinstance(getattr(widget, name), str | float | tuple | dict)
     }
     page.set_content(f"<style>{widget._css}</style><div id='here'></div>")
     page.evaluate(
@@ -414,6 +415,14 @@ def exercise(page: Page, hero: Locator) -> None:
                 control.select_option(option)
                 after = picture(hero)
                 assert same or after != before, f"{name}: {option} changed nothing"
+                before = after
+            continue
+        if control.get_attribute("type") == "text":
+            old = control.input_value()
+            for text in ("a", "otherwise", old):
+                control.fill(text)
+                after = picture(hero)
+                assert after != before, f"{name}: {text!r} changed nothing"
                 before = after
             continue
         control.focus()

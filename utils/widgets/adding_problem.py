@@ -130,7 +130,12 @@ def adding_lengths() -> Live:
 
     fig, ax = plotting.figure(width=8.5, height=4)
     at = EVERY * np.arange(1, STEPS // EVERY + 1)
-    colors = dict(zip(("tanh RNN", "ReLU RNN", "GRU", "LSTM"), plotting.COLORS, strict=False))
+    colors = {
+        "tanh RNN": plotting.ORANGE,
+        "ReLU RNN": plotting.PINK,
+        "GRU": plotting.GREEN,
+        "LSTM": plotting.BLUE,
+    }
     dashes = iter(["-", "--", "-", "-", "-", "--", ":"])
     lines = {}
     for name in NETWORKS:
@@ -153,7 +158,7 @@ def adding_lengths() -> Live:
         ax.set_title(f"adding problem, T = {length}")
         return "; ".join(words)
 
-    slider = ipywidgets.SelectionSlider(options=LENGTHS, value=LENGTHS[0], description="length T")
+    slider = ipywidgets.SelectionSlider(options=LENGTHS, value=LENGTHS[2], description="length T")
     return live(fig, choose, length=slider)
 
 
