@@ -146,11 +146,12 @@ def test_the_record_holds_every_network_at_every_length():
 
 def test_a_cheap_run_made_again_gives_what_is_recorded():
     name = "ReLU RNN, identity start"
-    again = adding_problem.train(name, 10, steps=200)
+    again, model = adding_problem.train(name, 10, steps=200)
     kept = adding_problem.recorded()[name, 10]
     # a shorter run draws other sequences from the same start
     assert np.mean(again["loss"][-2:]) == pytest.approx(np.mean(kept["loss"][6:8]), rel=0.8)
     assert again["loss"][0] > 3 * again["loss"][-1]
+    assert model.core.nonlinearity == "relu"
 
 
 def test_write_keeps_what_recorded_reads(tmp_path, monkeypatch):

@@ -69,12 +69,15 @@ def make(network: str, rng: np.random.Generator) -> LastState:
     return LastState(core, 1, rng=rng)
 
 
-def train(network: str, length: int, steps: int = STEPS, seed: int = SEED) -> dict[str, Any]:
+def train(
+    network: str, length: int, steps: int = STEPS, seed: int = SEED
+) -> tuple[dict[str, Any], LastState]:
     """Train on fresh sequences in every batch: Adam, gradients clipped at length 1.
 
     Returns:
-        ``network``, ``length``, CPU ``seconds`` of training, ``loss`` (the mean of each `EVERY`
-        batches) and ``test``, the mean squared error on 1,000 more sequences.
+        the run and the trained model. The run has ``network``, ``length``, CPU ``seconds`` of
+        training, ``loss`` (the mean of each `EVERY` batches) and ``test``, the mean squared error
+        on 1,000 more sequences.
 
     """
     from utils.optim import Adam
@@ -91,13 +94,14 @@ def train(network: str, length: int, steps: int = STEPS, seed: int = SEED) -> di
     seconds = time.process_time() - start
     x, y = adding_problem(rng, 1000, length)
     losses = np.array(history.step_loss[: steps // EVERY * EVERY]).reshape(-1, EVERY).mean(axis=1)
-    return {
+    run = {
         "network": network,
         "length": length,
         "seconds": round(seconds, 1),
         "loss": [float(f"{loss:.3g}") for loss in losses],
         "test": float(f"{evaluate(model, (x, y[:, None]), mse_loss)['loss']:.3g}"),
     }
+    return run, model
 
 
 @functools.cache
@@ -163,4 +167,4 @@ def adding_lengths() -> Live:
 
 
 if __name__ == "__main__":
-    write([train(network, length) for length in LENGTHS for network in NETWORKS])
+    write([train(network, length)[0] for length in LENGTHS for network in NETWORKS])
