@@ -25,7 +25,7 @@ from utils.sequences import buckets
 FILE = "imdb-train.jsonl.xz"
 UNSEEN = 2500  # of each kind
 TOKEN = re.compile(r"[a-z0-9']+|[!?.]")
-VOCABULARY, LONGEST = 20_000, 400  # words; the last tokens of a review
+VOCABULARY, LONGEST = 10_000, 400  # words; the last tokens of a review
 PADDING, OTHER = 0, 1
 
 
@@ -58,23 +58,27 @@ def encode(texts: list[str], vocabulary: dict[str, int]) -> list[np.ndarray]:
 class Pooled(nn.Module):
     """Embedding, perhaps a recurrent layer, mean and maximum over the real steps, a linear layer.
 
-    The embedding starts at deviation 0.1: at PyTorch's 1 rare words stay noise for too long.
+    The embedding starts at deviation 0.1: at PyTorch's 1 rare words stay noise for too long. In
+    training a fifth of the words become `OTHER`, and vectors and pooled outputs lose half of their
+    numbers: without all that the LSTM knows its 20,000 reviews by heart after three epochs.
     """
 
-    def __init__(self, width: int, hidden: int | None, dropout: float = 0.5) -> None:
+    def __init__(self, width: int, hidden: int | None) -> None:
         super().__init__()
         self.embedding = nn.Embedding(VOCABULARY, width, PADDING)
         nn.init.normal_(self.embedding.weight, std=0.1)
         self.core = nn.LSTM(width, hidden, batch_first=True) if hidden else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(0.5)
         self.head = nn.Linear(2 * (hidden or width), 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Scores (N,) of numbers (N, T)."""
-        y = self.embedding(x)
+        padding = (x == PADDING)[..., None]
+        if self.training:
+            x = torch.where((torch.rand(x.shape) < 0.2) & (x != PADDING), OTHER, x)
+        y = self.dropout(self.embedding(x))
         if self.core is not None:
             y, _ = self.core(y)
-        padding = (x == PADDING)[..., None]
         mean = y.masked_fill(padding, 0).sum(1) / (~padding).sum(1)
         largest = y.masked_fill(padding, -torch.inf).amax(1)
         return self.head(self.dropout(torch.cat([mean, largest], 1)))[:, 0]
@@ -87,7 +91,7 @@ def batch_of(reviews: list[np.ndarray], rows: np.ndarray) -> torch.Tensor:
 
 
 def pooled(seed: int, seconds: float, peak: float, hidden: int | None) -> Result:
-    """Train a `Pooled` for so many CPU seconds: Adam, warm-up, linear decay, clipped gradients."""
+    """Train a `Pooled` for so many CPU seconds: AdamW, warm-up, linear decay, clipped gradients."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -98,7 +102,7 @@ def pooled(seed: int, seconds: float, peak: float, hidden: int | None) -> Result
     x, x_new = encode(texts, vocabulary), encode(new_texts, vocabulary)
     lengths, labels = np.array([len(review) for review in x]), torch.tensor(y, dtype=torch.float32)
     model = Pooled(32, hidden)
-    optimizer = torch.optim.Adam(model.parameters(), lr=peak)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=peak, weight_decay=0.1)
     loss, watch, seen = nn.BCEWithLogitsLoss(), Stopwatch(), 0
     with watch:
         while watch.so_far() < seconds:
@@ -141,12 +145,12 @@ RACE = Race(
     {
         "lstm": Contestant(
             "LSTM of 32 units, pooled, 60 s",
-            lambda seed: pooled(seed, 60, 6e-3, 32),
+            lambda seed: pooled(seed, 60, 4e-3, 32),
             "≥ 86% in 60 s",
         ),
         "embeddings": Contestant(
             "the same without the LSTM: a bag of embeddings, 20 s",
-            lambda seed: pooled(seed, 20, 6e-3, None),
+            lambda seed: pooled(seed, 20, 4e-3, None),
         ),
         "words": Contestant("bag of words, linear", lambda seed: bag_of_words(seed, 1)),
         "pairs": Contestant("bag of words and pairs, linear", lambda seed: bag_of_words(seed, 2)),
