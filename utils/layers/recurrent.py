@@ -242,8 +242,8 @@ class _Sequence(_Recurrent):
         return a.reshape(t, n, -1), mask
 
 
-class RNN(_Sequence, RNNCell):
-    """The plain recurrent network hₜ = φ(W xₜ + b + U hₜ₋₁ + d), with φ = tanh or relu."""
+class _OneState(_Sequence):
+    """A layer whose only state is its output; a subclass says how it runs."""
 
     def forward(
         self, x: Tensor | ArrayLike, h_0: State = None, mask: ArrayLike | None = None
@@ -255,10 +255,25 @@ class RNN(_Sequence, RNNCell):
 
         """
         a, mask = self._prepare(x, mask)
-        h_0 = self._state(h_0, (1, a.shape[1], self.hidden_size))
-        _, U, _, d = self._weights()
-        states = _rnn(a + d, h_0, U, mask, self.nonlinearity)
+        states = self._run(a, self._state(h_0, (1, a.shape[1], self.hidden_size)), mask)
         return states.permute(1, 0, 2), states[-1:]
+
+
+class RNN(_OneState, RNNCell):
+    """The plain recurrent network hₜ = φ(W xₜ + b + U hₜ₋₁ + d), with φ = tanh or relu."""
+
+    def _run(self, a: Tensor, h_0: Tensor, mask: Array | None) -> Tensor:
+        _, U, _, d = self._weights()
+        return _rnn(a + d, h_0, U, mask, self.nonlinearity)
+
+
+class GRU(_OneState, GRUCell):
+    """Gated recurrent unit: the formulas of `GRUCell` over a sequence."""
+
+    def _run(self, a: Tensor, h_0: Tensor, mask: Array | None) -> Tensor:
+        _, U, _, d = self._weights()
+        d = d if isinstance(d, Tensor) else Tensor(np.zeros(len(U), U.dtype))
+        return _gru(a, h_0, U, d, mask)
 
 
 class LSTM(_Sequence, LSTMCell):
@@ -283,26 +298,6 @@ class LSTM(_Sequence, LSTMCell):
         states = _lstm(a + d, h_0, c_0, U, mask)
         h = states[:-1]
         return h.permute(1, 0, 2), (h[-1:], states[-1:])
-
-
-class GRU(_Sequence, GRUCell):
-    """Gated recurrent unit: the formulas of `GRUCell` over a sequence."""
-
-    def forward(
-        self, x: Tensor | ArrayLike, h_0: State = None, mask: ArrayLike | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """All states (N, T, H) and the last one (1, N, H) of a sequence (N, T, D).
-
-        Raises:
-            ValueError: input, first state (1, N, H) or mask (N, T) has another shape.
-
-        """
-        a, mask = self._prepare(x, mask)
-        h_0 = self._state(h_0, (1, a.shape[1], self.hidden_size))
-        _, U, _, d = self._weights()
-        d = d if isinstance(d, Tensor) else Tensor(np.zeros(len(U), U.dtype))
-        states = _gru(a, h_0, U, d, mask)
-        return states.permute(1, 0, 2), states[-1:]
 
 
 # --- the three operations, with back-propagation through time ---
