@@ -71,8 +71,8 @@ def test_surnames_are_plain_letters_each_of_one_language():
     assert len(set(everyone)) == len(everyone)  # so none is in both parts either
     known = dict(zip(everyone, [*data.y_train, *data.y_test], strict=True))
     for name, language in (
-        ("smith", "English"), ("lefebvre", "French"), ("rossler", "German"), ("esposito", "Italian"),
-        ("ibanez", "Spanish"),
+        ("smith", "English"), ("lefebvre", "French"), ("rossler", "German"),
+        ("esposito", "Italian"), ("ibanez", "Spanish"),
     ):  # fmt: skip
         assert data.class_names[known[name]] == language
     from faker.providers.person import de_DE, en_US, es_ES
