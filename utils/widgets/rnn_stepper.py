@@ -111,7 +111,7 @@ class RNNStepper(Hero):
     def draw(self) -> Figure:
         """Return the unrolled network with what is known of it."""
         fig, ax = plotting.figure(width=8.5, height=3.0)
-        ax.set(xlim=(-0.6, STEPS - 0.3), ylim=(-1.6, 1.5))
+        ax.set(xlim=(-0.9, STEPS - 0.4), ylim=(-1.6, 1.5))
         ax.set_axis_off()
         box = {"boxstyle": "round,pad=0.5", "fc": "none", "ec": plotting.GRAY}
         arrow = {"arrowstyle": "->", "color": plotting.GRAY, "lw": 1.5}
@@ -125,7 +125,8 @@ class RNNStepper(Hero):
             if not np.isnan(g):
                 ax.text(t, 1.1, f"∂ {_text(g)}", color=plotting.ORANGE, ha="center", va="center")
                 ax.annotate("", (t, 0.95), (t, 0.35), arrowprops=back)
-        ax.set_title(f"h = tanh({_text(self.w)} x + {_text(self.u)} h before + {_text(self.b)})")
+        ax.text(-0.8, 0, "0", ha="center", va="center")
+        ax.set_title(f"hₜ = tanh({_text(self.w)} xₜ + {_text(self.u)} hₜ₋₁ + {_text(self.b)})")
         return fig
 
 

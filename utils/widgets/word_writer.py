@@ -197,8 +197,9 @@ class WordWriter(Hero):
         """Return the present state in words."""
         p = self.probabilities
         surest = "the end of the word" if p.argmax() == 0 else f"“{SIGNS[p.argmax()]}”"
+        place = f"After “{self.start}”" if self.start else "At the beginning"
         return (
-            f"After “{self.start}” the network expects {surest} with probability {p.max():.2f}. "
+            f"{place} the network expects {surest} with probability {p.max():.2f}. "
             f"Words at temperature {self.temperature:.2f}: {', '.join(self.words)}."
         )
 
@@ -207,9 +208,8 @@ class WordWriter(Hero):
         fig, (left, right) = plotting.figure(1, 2, width=8.5, height=3.2, width_ratios=(3, 1))
         left.bar(range(len(SIGNS)), self.probabilities, color=plotting.BLUE)
         left.set_xticks(range(len(SIGNS)), SIGNS)
-        left.set(
-            ylabel="probability", title=f"after “{self.start}”, temperature {self.temperature:g}"
-        )
+        place = f"after “{self.start}”" if self.start else "at the beginning"
+        left.set(ylabel="probability", title=f"{place}, temperature {self.temperature:g}")
         right.set_axis_off()
         for row, word in enumerate(self.words):
             right.text(0, 1 - (row + 0.5) / WORDS, word, va="center")
