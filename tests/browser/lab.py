@@ -421,6 +421,15 @@ def exercise(page: Page, hero: Locator) -> None:
                 assert same or after != before, f"{name}: {option} changed nothing"
                 before = after
             continue
+        if control.get_attribute("type") == "text":
+            old = control.input_value()
+            for text in ("net", "a", old):
+                same = text == control.input_value()
+                control.fill(text)
+                after = picture(hero)
+                assert same or after != before, f"{name}: the text {text!r} changed nothing"
+                before = after
+            continue
         control.focus()
         page.keyboard.press("Home")  # it may stand there already
         before = picture(hero)

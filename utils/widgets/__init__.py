@@ -17,6 +17,8 @@ _HOMES = {
     "ConvolutionStepper": "convolution_stepper",
     "DigitPad": "digit_pad",
     "AblationBoard": "ablation_board",
+    "RNNStepper": "rnn_stepper",
+    "WordWriter": "word_writer",
     "mistake_browser": "mistakes",
 }
 __all__ = sorted(_HOMES)
