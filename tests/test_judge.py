@@ -6,11 +6,12 @@ import scipy.linalg
 import torch
 from torch import nn
 
-from utils import judge
+from utils import judge, recorded
 from utils.datasets import load_digits
 from utils.weights import copy_weights
 
 DIGITS = load_digits(full=False)
+RECORD = recorded.FOLDER / "judge.npz"
 
 
 def gaussians(seed, size=6):
@@ -22,9 +23,9 @@ def gaussians(seed, size=6):
 
 
 def test_the_record_is_small_has_no_pickle_and_names_its_command():
-    assert judge.RECORD.stat().st_size <= 200_000
-    with np.load(judge.RECORD, allow_pickle=False) as file:
-        assert str(file["command"]) == "python -m utils.judge"
+    assert RECORD.stat().st_size <= 200_000
+    with np.load(RECORD, allow_pickle=False) as file:
+        assert str(file["command"]) == judge.COMMAND == "python -m utils.judge"
         assert all(file[name].dtype.kind in "fU" or file[name].size == 1 for name in file.files)
 
 
@@ -41,19 +42,21 @@ def test_a_shorter_training_made_again_reads_as_well():
     torch.set_num_threads(1)
     again = judge.train(epochs=2)
     torch.set_num_threads(threads)
-    assert again.keys() == judge._record().keys()
-    assert all(again[name].shape == kept.shape for name, kept in judge._record().items())
+    shapes = {name: array.shape for name, array in recorded.load("judge").items()}
+    assert {name: array.shape for name, array in again.items()} == shapes
     model = judge._load({k: v for k, v in again.items() if k not in ("mean", "covariance")})
     read = judge._apply(model, DIGITS.x_test)[1].argmax(axis=1)
-    recorded = (judge.read(DIGITS.x_test) == DIGITS.y_test).mean()
-    assert (read == DIGITS.y_test).mean() == pytest.approx(recorded, abs=0.02)
+    kept = (judge.read(DIGITS.x_test) == DIGITS.y_test).mean()
+    assert (read == DIGITS.y_test).mean() == pytest.approx(kept, abs=0.02)
 
 
-def test_write_keeps_the_record(tmp_path):
-    judge.write({"mean": np.arange(3.0)}, tmp_path / "some.npz")
+def test_a_record_comes_back_and_keeps_its_command(tmp_path):
+    recorded.save("some", "python -m this", {"mean": np.arange(3.0)}, tmp_path)
     with np.load(tmp_path / "some.npz", allow_pickle=False) as file:
-        assert str(file["command"]) == judge.COMMAND
-        np.testing.assert_array_equal(file["mean"], np.arange(3.0))
+        assert str(file["command"]) == "python -m this"
+    back = recorded.load("some", tmp_path)
+    assert back.keys() == {"mean"}
+    np.testing.assert_array_equal(back["mean"], np.arange(3.0))
 
 
 def test_the_network_equals_the_same_in_pytorch():

@@ -11,12 +11,12 @@ distributed like real ones.
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-RECORD = Path(__file__).parent / "recorded" / "judge.npz"
+from utils import recorded
+
 COMMAND = "python -m utils.judge"
 CLASSES = 10
 FEATURES = 64 * 3 * 3  # what the last layer sees
@@ -84,7 +84,7 @@ def frechet_distance(images: np.ndarray, others: np.ndarray | None = None) -> fl
 
     """
     if others is None:
-        record = _record()
+        record = recorded.load("judge")
         there = record["mean"].astype(float), record["covariance"].astype(float)
     else:
         there = _moments(features(others))
@@ -171,20 +171,10 @@ def train(epochs: int = EPOCHS) -> dict[str, np.ndarray]:
     return weights | moments
 
 
-def write(record: dict[str, np.ndarray], path: Path = RECORD) -> None:
-    """Keep what `train` returns, with the command that makes it again."""
-    np.savez_compressed(path, command=np.array(COMMAND), **record)
-
-
-@functools.cache
-def _record() -> dict[str, np.ndarray]:
-    with np.load(RECORD, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files if name != "command"}
-
-
 @functools.cache
 def _network() -> Any:
-    return _load({k: v for k, v in _record().items() if k not in ("mean", "covariance")})
+    kept = recorded.load("judge")
+    return _load({k: v for k, v in kept.items() if k not in ("mean", "covariance")})
 
 
 def _load(weights: dict[str, np.ndarray]) -> Any:
@@ -234,4 +224,4 @@ def _moments(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 if __name__ == "__main__":
-    write(train())
+    recorded.save("judge", COMMAND, train())
