@@ -55,10 +55,11 @@ class VAE(nn.Module):
         """Mean and log variance of q(z|x), each (N, latent)."""
         return self.encoder(x).chunk(2, dim=1)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits (N, 784), μ and ln σ² (N, latent)."""
+    def forward(self, x: Tensor, eps: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (N, 784), μ and ln σ² (N, latent); `eps` are the dice, by default fresh ones."""
         mu, log_var = self.encode(x)
-        z = mu + torch.exp(log_var / 2) * torch.randn_like(mu)
+        eps = torch.randn_like(mu) if eps is None else eps
+        z = mu + torch.exp(log_var / 2) * eps
         return self.decoder(z), mu, log_var
 
     def decode(self, z: Any) -> np.ndarray:

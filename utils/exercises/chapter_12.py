@@ -149,12 +149,12 @@ def _no_chance(mu, log_var, eps):
     why="−ln p(x|z) of independent pixels is a sum over pixels; the softplus form never overflows "
     "and never takes the logarithm of 0.",
 )
-def reconstruction(logits, x):
+def reconstruction_nats(logits, x):
     """−ln p(x|z) of each image in nats, for pixels x in [0, 1]: (N, D), (N, D) → (N,)."""
     return (np.logaddexp(0, logits) - x * logits).sum(axis=1)
 
 
-@reconstruction.check
+@reconstruction_nats.check
 def _(answer, rng):
     for scale in (1, 3, 900):  # the last one overflows in a naive form
         N, D = sizes(rng, 2)
@@ -179,29 +179,29 @@ def _(answer, rng):
         same(got, expected, "the reconstruction", known=known)
 
 
-@reconstruction.wrong("a mean makes")
+@reconstruction_nats.wrong("a mean makes")
 def _mean_of_pixels(logits, x):
     return (np.logaddexp(0, logits) - x * logits).mean(axis=1)
 
 
-@reconstruction.wrong("one number for each image")
+@reconstruction_nats.wrong("one number for each image")
 def _sum_of_images(logits, x):
     return (np.logaddexp(0, logits) - x * logits).sum()
 
 
-@reconstruction.wrong("large logits overflow")
+@reconstruction_nats.wrong("large logits overflow")
 def _naive(logits, x):
     with np.errstate(all="ignore"):
         p = 1 / (1 + np.exp(-logits))
         return -(x * np.log(p) + (1 - x) * np.log(1 - p)).sum(axis=1)
 
 
-@reconstruction.wrong("its negative")
+@reconstruction_nats.wrong("its negative")
 def _log_likelihood(logits, x):
     return (x * logits - np.logaddexp(0, logits)).sum(axis=1)
 
 
-@reconstruction.wrong("squared error")
+@reconstruction_nats.wrong("squared error")
 def _squares(logits, x):
     return ((1 / (1 + np.exp(-np.clip(logits, -500, 500))) - x) ** 2).sum(axis=1)
 
@@ -466,13 +466,13 @@ def _all_points(x, centers):
     why="Names of groups are arbitrary, so each group is read as its most frequent label. More "
     "groups can only raise purity: quote the number of groups with it.",
 )
-def purity(groups, labels):
+def group_purity(groups, labels):
     """Share of points whose label is the most frequent one of their group: (N,), (N,) → number."""
     counts = [np.bincount(labels[groups == k]).max() for k in np.unique(groups)]
     return sum(counts) / len(labels)
 
 
-@purity.check
+@group_purity.check
 def _(answer, rng):
     for _ in range(3):
         K = int(rng.integers(4, 7))
@@ -498,23 +498,23 @@ def _(answer, rng):
         same(answer(groups, labels), sum(best) / 90, "the purity", known=known)
 
 
-@purity.wrong("name of a group")
+@group_purity.wrong("name of a group")
 def _accuracy(groups, labels):
     return (groups == labels).mean()
 
 
-@purity.wrong("weigh the groups")
+@group_purity.wrong("weigh the groups")
 def _plain_mean(groups, labels):
     ks = np.unique(groups)
     return np.mean([np.bincount(labels[groups == k]).max() / (groups == k).sum() for k in ks])
 
 
-@purity.wrong("that is a count")
+@group_purity.wrong("that is a count")
 def _count(groups, labels):
     return sum(np.bincount(labels[groups == k]).max() for k in np.unique(groups))
 
 
-@purity.wrong("exchanged")
+@group_purity.wrong("exchanged")
 def _exchanged(groups, labels):
     counts = [np.bincount(groups[labels == y]).max() for y in np.unique(labels)]
     return sum(counts) / len(labels)

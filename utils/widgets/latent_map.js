@@ -74,9 +74,6 @@ function render({ model, el }) {
   });
   const picture = make(map.ground, "image", { ...map.box, preserveAspectRatio: "none", href: tiles(layers) });
   const cloud = make(map.ground, "g", { "aria-hidden": "true" });
-  codes.slice(0, SHOWN).forEach(([x, y], i) => make(cloud, "text", {
-    x: map.px(x), y: map.py(y) + 4, "text-anchor": "middle", style: `fill: ${LOOKS[labels[i] % LOOKS.length]}; font-size: 11px`,
-  }, labels[i]));
   const area = make(map.data, "rect", { ...map.box, fill: "transparent", style: "cursor: crosshair; touch-action: none" });
   const knob = handle(map.front, "code z: drag it over the plane, or use the arrow keys");
   knob.style.setProperty("--dll-accent", "var(--dll-orange)");
@@ -91,6 +88,20 @@ function render({ model, el }) {
   steerable(knob, 0.05, (dx, dy) => move(x() + dx, y() + dy), {
     Home: () => move(-VIEW, y()), End: () => move(VIEW, y()), PageUp: () => move(x(), VIEW), PageDown: () => move(x(), -VIEW),
   });
+  const inside = (place) => Math.max(...place.map(Math.abs)) < VIEW - 0.1;
+  const seen = codes.map((place, i) => [place, labels[i]]).slice(0, SHOWN).filter(([place]) => inside(place));
+  let drawn = "";
+  const drawGround = (ground) => {
+    if (ground === drawn) return;
+    drawn = ground;
+    const isMap = ground === GROUNDS[0];
+    picture.style.display = isMap ? "" : "none";
+    cloud.replaceChildren();
+    for (const [[a, b], label] of isMap ? [] : seen) {
+      const look = `fill: ${LOOKS[label % LOOKS.length]}; font-size: 11px`;
+      make(cloud, "text", { x: map.px(a), y: map.py(b) + 4, "text-anchor": "middle", style: look }, label);
+    }
+  };
   const showGround = choice(left, "show", GROUNDS, (ground) => view.change({ ground }));
 
   const right = view.panel("the digit at this place");
@@ -100,12 +111,10 @@ function render({ model, el }) {
 
   return view.start(() => {
     const position = view.get("position");
-    const isMap = view.get("ground") === GROUNDS[0];
     const pixels = decode(layers, position);
     const label = nearest(codes, labels, position);
     const ink = pixels.reduce((a, b) => a + b, 0);
-    picture.style.display = isMap ? "" : "none";
-    cloud.style.display = isMap ? "none" : "";
+    drawGround(view.get("ground"));
     paint(canvas.getContext("2d"), pixels, 0, 0);
     place(knob, map.px(position[0]), map.py(position[1]), [-VIEW, VIEW, position[0]], `z₁ = ${show(position[0])}, z₂ = ${show(position[1])}`);
     showGround(view.get("ground"));
