@@ -49,13 +49,13 @@ def test_the_decoder_sees_the_sample_alone():
     assert sizes == [9, 8, 4, 8, 9, 784]
 
 
-def test_judge_averages_over_dice():
+def test_nats_averages_over_dice():
     model = vae.VAE((30,), 5)
-    found, paid = vae.judge(model, X_TEST[:50], samples=200)
+    found, paid = vae.nats(model, X_TEST[:50], samples=200)
     x = torch.tensor(X_TEST[:50])
     mu, log_var = model.encode(x)
-    nats = [vae.terms(model(x), x)[0].mean().item() for _ in range(200)]
-    assert found == pytest.approx(np.mean(nats), abs=5 * np.std(nats) / np.sqrt(100))
+    each = [vae.terms(model(x), x)[0].mean().item() for _ in range(200)]
+    assert found == pytest.approx(np.mean(each), abs=5 * np.std(each) / np.sqrt(100))
     assert paid == pytest.approx((mu**2 + log_var.exp() - 1 - log_var).sum(1).mean().item() / 2)
     assert vae.divergence_of(model, X_TEST[:50]).sum() == pytest.approx(paid, rel=1e-5)
 

@@ -92,7 +92,7 @@ def negative_elbo(outputs: tuple[Tensor, Tensor, Tensor], x: Tensor, beta: float
     return (reconstruction + beta * divergence).mean()
 
 
-def judge(model: VAE, x: np.ndarray, samples: int = 10) -> tuple[float, float]:
+def nats(model: VAE, x: np.ndarray, samples: int = 10) -> tuple[float, float]:
     """Mean reconstruction and mean divergence of images (N, 784), in nats; their sum is −ELBO.
 
     The reconstruction is averaged over `samples` codes an image.
@@ -168,7 +168,7 @@ def record_map(epochs: int = MAP_EPOCHS) -> dict[str, np.ndarray]:
     return kept | {
         "codes": codes.astype(np.float16),
         "labels": labels.astype(np.uint8),
-        "score": np.array(judge(model, x_test)),
+        "score": np.array(nats(model, x_test)),
     }
 
 
@@ -189,7 +189,7 @@ def record_beta(beta: float, epochs: int = BETA_EPOCHS) -> dict[str, np.ndarray]
         rebuilt = model.decode(model.encode(torch.tensor(x_test[first]))[0])
     pictures = {"rebuilt": rebuilt, "invented": model.sample(SHOWN)}
     return {
-        "score": np.array(judge(model, x_test)),
+        "score": np.array(nats(model, x_test)),
         "divergence": divergence_of(model, x_test),
         **{k: np.rint(255 * v.reshape(-1, 28, 28)).astype(np.uint8) for k, v in pictures.items()},
     }

@@ -89,7 +89,7 @@ def in_torch(hidden, lr: float, batch: int, factor, seed: int) -> dict:
         optimizer.step()
 
     epochs = by_the_clock(torch.tensor(x), step, batch, seed)
-    return {"nats": sum(vae.judge(model, x_new)), "epochs": epochs}
+    return {"nats": sum(vae.nats(model, x_new)), "epochs": epochs}
 
 
 def on_the_engine(lr: float, batch: int, factor, seed: int) -> dict:
@@ -125,7 +125,7 @@ def on_the_engine(lr: float, batch: int, factor, seed: int) -> dict:
     epochs = by_the_clock(x, step, batch, seed)
     model = vae.VAE()
     copy_weights(Sequential(encoder, decoder), model)
-    return {"nats": sum(vae.judge(model, x_new)), "epochs": epochs}
+    return {"nats": sum(vae.nats(model, x_new)), "epochs": epochs}
 
 
 def plateau(used: float) -> float:
