@@ -562,6 +562,108 @@ TERMS = (
         "外推",
         "Answering beyond the range that was learned from.",
     ),
+    Term(
+        12,
+        "latent variable",
+        "隐变量",
+        "A quantity that a model assumes behind the data and that no data set contains.",
+    ),
+    Term(
+        12,
+        "encoder",
+        "编码器",
+        "A network that turns an example into its code.",
+    ),
+    Term(
+        12,
+        "decoder",
+        "解码器",
+        "A network that turns a code into an example.",
+    ),
+    Term(
+        12,
+        "code",
+        "编码",
+        "The few numbers that stand for an example inside a model.",
+    ),
+    Term(
+        12,
+        "autoencoder",
+        "自编码器",
+        "Encoder and decoder, trained together to give back what came in.",
+    ),
+    Term(
+        12,
+        "variational autoencoder, VAE",
+        "变分自编码器",
+        "An autoencoder whose codes are samples, trained on −ELBO; a model that can invent.",
+    ),
+    Term(
+        12,
+        "prior",
+        "先验分布",
+        "The distribution p(z) of the codes before an example is seen; here N(0, I).",
+    ),
+    Term(
+        12,
+        "posterior",
+        "后验分布",
+        "The distribution p(z|x) of the codes once the example x is known.",
+    ),
+    Term(
+        12,
+        "evidence lower bound, ELBO",
+        "证据下界",
+        "A lower bound of ln p(x): minus reconstruction minus divergence.",
+    ),
+    Term(
+        12,
+        "nat",
+        "奈特",
+        "The unit of information with the natural logarithm; 1 nat is 1.44 bits.",
+    ),
+    Term(
+        12,
+        "reparameterization trick",
+        "重参数化技巧",
+        "Computing a sample as z = μ + σε, so that a gradient passes through it.",
+    ),
+    Term(
+        12,
+        "score-function estimator",
+        "得分函数估计",
+        "A gradient of a mean from f(z)·∇ln q(z), without the slope of f; it scatters more.",
+    ),
+    Term(
+        12,
+        "posterior collapse",
+        "后验坍缩",
+        "q(z|x) equals the prior for every x: the code says nothing.",
+    ),
+    Term(
+        12,
+        "stochastic binarization",
+        "随机二值化",
+        "Making each pixel white with the probability of its gray value.",
+    ),
+    Term(
+        12,
+        "Fréchet distance",
+        "弗雷歇距离",
+        "How far apart two sets are, as normal distributions of their features.",
+    ),
+    Term(
+        12,
+        "k-means",
+        "k 均值",
+        "Clustering by turns: points to their nearest center, centers to the mean of their points.",
+    ),
+    Term(
+        12,
+        "purity",
+        "纯度",
+        "Share of points whose label is the most frequent one of their group.",
+    ),
 )
 
 

@@ -19,6 +19,7 @@ _HOMES = {
     "AblationBoard": "ablation_board",
     "RNNStepper": "rnn_stepper",
     "WordWriter": "word_writer",
+    "LatentMap": "latent_map",
     "mistake_browser": "mistakes",
 }
 __all__ = sorted(_HOMES)
