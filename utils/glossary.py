@@ -664,6 +664,71 @@ TERMS = (
         "纯度",
         "Share of points whose label is the most frequent one of their group.",
     ),
+    ),
+    Term(
+        9,
+        "long short-term memory (LSTM)",
+        "长短期记忆网络",
+        "A recurrent layer with a cell state that gates keep, write and show.",
+    ),
+    Term(9, "gate", "门", "A learned number between 0 and 1 that multiplies what may pass."),
+    Term(
+        9,
+        "cell state",
+        "细胞状态",
+        "The LSTM's memory, which changes only through forget gate and input gate.",
+    ),
+    Term(9, "forget gate", "遗忘门", "Says how much of the old cell state stays."),
+    Term(
+        9, "input gate", "输入门", "Says how much of the candidate is written into the cell state."
+    ),
+    Term(9, "output gate", "输出门", "Says how much of the cell state is shown as output."),
+    Term(
+        9,
+        "candidate",
+        "候选状态",
+        "What a recurrent layer may write into its state, before the gate.",
+    ),
+    Term(
+        9,
+        "forget bias",
+        "遗忘门偏置",
+        "The first bias of the forget gate; 1 or more lets gradients last.",
+    ),
+    Term(
+        9,
+        "gated recurrent unit (GRU)",
+        "门控循环单元",
+        "A recurrent layer with one state, an update gate and a reset gate.",
+    ),
+    Term(9, "reset gate", "重置门", "Says how much of the past the GRU's candidate sees."),
+    Term(
+        9, "update gate", "更新门", "Says how much of the GRU's old state stays; the rest is new."
+    ),
+    Term(9, "mask", "掩码", "An array that says which steps are real and which are padding."),
+    Term(
+        9,
+        "packing",
+        "打包",
+        "Stringing the real steps of a padded batch together, without the padding.",
+    ),
+    Term(
+        9, "bucketing", "分桶", "Batches of sequences of like lengths, so that little is padding."
+    ),
+    Term(
+        9,
+        "bidirectional",
+        "双向",
+        "Reading a sequence from both ends, with a layer for each direction.",
+    ),
+    Term(
+        9,
+        "tokenize",
+        "分词",
+        "To cut a text into the units that get numbers: words, marks, letters.",
+    ),
+    Term(9, "n-gram", "n 元语法", "A group of n neighboring letters or words."),
+    Term(9, "bag of words", "词袋", "A text as the counts of its words, without their order."),
 )
 
 

@@ -328,7 +328,8 @@ def show_plain(page: Page, widget: Any) -> None:
     state = {
         name: getattr(widget, name)
         for name in widget.trait_names(sync=True)
-        if not name.startswith("_") and isinstance(getattr(widget, name), str | float | tuple)
+        if not name.startswith("_")
+        and isinstance(getattr(widget, name), str | float | tuple | dict)
     }
     page.set_content(f"<style>{widget._css}</style><div id='here'></div>")
     page.evaluate(

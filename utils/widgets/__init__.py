@@ -21,6 +21,8 @@ _HOMES = {
     "WordWriter": "word_writer",
     "LatentMap": "latent_map",
     "mistake_browser": "mistakes",
+    "GateViewer": "gate_viewer",
+    "adding_lengths": "adding_problem",
 }
 __all__ = sorted(_HOMES)
 
