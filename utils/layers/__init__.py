@@ -1,5 +1,13 @@
 """Layers and losses on the engine, named and shaped as in PyTorch; one family a file."""
 
+from utils.layers.attention import (
+    AdditiveAttention,
+    MultiheadAttention,
+    attend,
+    causal_mask,
+    padding_mask,
+    scaled_dot_product_attention,
+)
 from utils.layers.basic import (
     Dropout,
     Flatten,
@@ -33,6 +41,7 @@ from utils.layers.convolution import (
 from utils.layers.normalization import BatchNorm1d, BatchNorm2d, LayerNorm, standardize
 
 __all__ = [
+    "AdditiveAttention",
     "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
@@ -44,13 +53,16 @@ __all__ = [
     "Linear",
     "MaxPool2d",
     "Module",
+    "MultiheadAttention",
     "ReLU",
     "Sequential",
     "Sigmoid",
     "Softmax",
     "Tanh",
+    "attend",
     "avg_pool2d",
     "binary_cross_entropy_with_logits",
+    "causal_mask",
     "col2im",
     "conv2d",
     "conv_transpose2d",
@@ -61,6 +73,8 @@ __all__ = [
     "max_pool2d",
     "mse_loss",
     "output_size",
+    "padding_mask",
+    "scaled_dot_product_attention",
     "standardize",
     "uniform",
 ]
