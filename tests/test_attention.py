@@ -19,16 +19,16 @@ from utils.layers import (
     MultiheadAttention,
     attend,
     causal_mask,
-    padding_mask,
+    length_mask,
     scaled_dot_product_attention,
 )
 from utils.weights import copy_weights
 
 tf = runtime.import_tensorflow()
 keras = tf.keras
-drawn = settings(max_examples=30, deadline=None, database=None, derandomize=True)
+drawn = settings(max_examples=15, deadline=None, database=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)
-side = st.integers(1, 6)
+side, several = st.integers(1, 6), st.integers(2, 6)  # Keras warns of a single key
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-12}
 
 
@@ -49,12 +49,11 @@ def upstream(shape):
     return np.cos(np.arange(1, 1 + np.prod(shape, dtype=int))).reshape(shape)
 
 
-def assert_close(ours, theirs, dtype, what=""):
+def assert_close(ours, theirs, dtype, what="", tolerance=None):
     theirs = theirs.detach().numpy() if torch.is_tensor(theirs) else np.asarray(theirs)
     ours = ours.data if isinstance(ours, Tensor) else ours
-    np.testing.assert_allclose(
-        ours, theirs, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype], err_msg=what
-    )
+    tolerance = tolerance or TOLERANCE[dtype]
+    np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance, err_msg=what)
 
 
 def leaves(arrays):
@@ -92,20 +91,20 @@ def test_dot_product_equals_torch(dtype, masked, n, length, keys, d, values, see
 
 
 @drawn
-@given(n=side, length=side, keys=side, d=side, seed=seeds)
+@given(n=side, length=side, keys=several, d=side, seed=seeds)
 def test_dot_product_equals_keras(n, length, keys, d, seed):
     """Keras's layer leaves the root to the caller, and takes the value before the key."""
     rng = np.random.default_rng(seed)
     q, k = rng.normal(size=(n, length, d)), rng.normal(size=(n, keys, d))
     v, lengths = rng.normal(size=(n, keys, 3)), rng.integers(1, keys + 1, n)
-    mask = padding_mask(lengths, keys)
+    mask = length_mask(lengths, keys)
     layer = keras.layers.Attention(dtype="float64")
     expected, theirs = layer(
         [q / math.sqrt(d), v, k],
-        mask=[None, tf.constant(mask[:, 0])],
+        mask=[None, tf.constant(mask)],
         return_attention_scores=True,
     )
-    out, weights = scaled_dot_product_attention(q, k, v, mask)
+    out, weights = scaled_dot_product_attention(q, k, v, mask[:, None])
     assert_close(out, expected, np.float64)
     assert_close(weights, theirs, np.float64)
 
@@ -121,13 +120,6 @@ def test_the_mask_is_that_of_the_function_and_the_opposite_of_the_module_of_torc
     assert (theirs.detach().numpy()[0][~mask] == 0).all()
 
 
-def test_padding_mask():
-    mask = padding_mask([1, 3], 4)
-    assert mask.shape == (2, 1, 4)
-    np.testing.assert_array_equal(mask[:, 0].sum(1), [1, 3])
-    assert padding_mask(np.array([2, 5])).shape == (2, 1, 5)
-
-
 def test_padding_changes_nothing(rng):
     """Three extra keys behind a mask: the same output and gradients, and none for the padding."""
     q, k, v = (rng.normal(size=(1, 4, 3)) for _ in range(3))
@@ -135,7 +127,7 @@ def test_padding_changes_nothing(rng):
     long = [Tensor(np.pad(a, ((0, 0), (0, 3), (0, 0))), True) for a in (k, v)]
     query = Tensor(q, requires_grad=True)
     a, _ = scaled_dot_product_attention(*short)
-    b, _ = scaled_dot_product_attention(query, *long, padding_mask([4], 7))
+    b, _ = scaled_dot_product_attention(query, *long, length_mask([4], 7)[:, None])
     assert_close(a, b.data, np.float64)
     a.backward(upstream(a.shape))
     b.backward(upstream(b.shape))
@@ -149,7 +141,11 @@ def test_padding_changes_nothing(rng):
     [
         (lambda x: scaled_dot_product_attention(x, x[..., :2], x), ValueError, r"keys \(…, S, 3\)"),
         (lambda x: scaled_dot_product_attention(x, x[:, :1], x), ValueError, r"got \(2, 1, 3\)"),
-        (lambda x: attend(Tensor(x @ x.mT), x, np.ones((2, 4), bool)), ValueError, r"mask\[:, None\]"),
+        (
+            lambda x: attend(Tensor(x @ x.mT), x, np.ones((2, 4), bool)),
+            ValueError,
+            r"mask\[:, None\]",
+        ),
         (lambda x: attend(Tensor(x @ x.mT), x, np.zeros((4, 4), bool)), ValueError, "pass ~mask"),
         (lambda x: attend(Tensor(x @ x.mT), x, np.zeros((4, 4))), TypeError, "must be boolean"),
     ],
@@ -164,22 +160,22 @@ def test_what_does_not_fit_is_explained(rng, call, error, words):
 
 
 @drawn
-@given(n=side, length=side, keys=side, dims=st.tuples(side, side, side), seed=seeds)
+@given(n=side, length=side, keys=several, dims=st.tuples(side, side, side), seed=seeds)
 def test_additive_equals_the_formula_and_keras(n, length, keys, dims, seed):
     rng = np.random.default_rng(seed)
     q_dim, k_dim, hidden = dims
     layer = AdditiveAttention(q_dim, k_dim, hidden, rng=rng, dtype=np.float64)
     arrays = [rng.normal(size=s) for s in ((n, length, q_dim), (n, keys, k_dim), (n, keys, 3))]
-    mask = padding_mask(rng.integers(1, keys + 1, n), keys)
+    mask = length_mask(rng.integers(1, keys + 1, n), keys)
     ours, theirs = leaves(arrays)
-    out, weights = layer(*ours, mask)
+    out, weights = layer(*ours, mask[:, None])
 
     parameters = {name: torch.tensor(p.data, requires_grad=True)
                   for name, p in layer.named_parameters()}  # fmt: skip
     q = theirs[0] @ parameters["query.weight"].T
     k = theirs[1] @ parameters["key.weight"].T + parameters["key.bias"]
     scores = torch.tanh(q[:, :, None] + k[:, None]) @ parameters["score.weight"][0]
-    expected = scores.masked_fill(~torch.tensor(mask), -torch.inf).softmax(-1) @ theirs[2]
+    expected = scores.masked_fill(~torch.tensor(mask)[:, None], -torch.inf).softmax(-1) @ theirs[2]
     assert_close(out, expected, np.float64)
     out.backward(upstream(out.shape))
     expected.backward(torch.tensor(upstream(out.shape)))
@@ -192,9 +188,7 @@ def test_additive_equals_the_formula_and_keras(n, length, keys, dims, seed):
     inputs = [q.detach().numpy(), arrays[2], k.detach().numpy()]
     third.build([a.shape for a in inputs])
     third.set_weights([layer.score.weight.data[0]])
-    values, scores = third(
-        inputs, mask=[None, tf.constant(mask[:, 0])], return_attention_scores=True
-    )
+    values, scores = third(inputs, mask=[None, tf.constant(mask)], return_attention_scores=True)
     assert_close(out, values, np.float64)
     assert_close(weights, scores, np.float64)
 
@@ -206,7 +200,7 @@ def three_worlds(embed_dim, heads, bias, rng, dtype):
     """The same attention in the engine, PyTorch and Keras; biases that are not 0."""
     ours = MultiheadAttention(embed_dim, heads, bias, rng=rng, dtype=dtype)
     for p in ours.parameters():
-        p.data = rng.normal(size=p.shape).astype(dtype)
+        p.data = (rng.normal(size=p.shape) / math.sqrt(embed_dim)).astype(dtype)
     name = np.dtype(dtype).name
     theirs = nn.MultiheadAttention(
         embed_dim, heads, bias=bias, batch_first=True, dtype=getattr(torch, name)
@@ -225,7 +219,7 @@ def three_worlds(embed_dim, heads, bias, rng, dtype):
 @pytest.mark.parametrize("seed", range(4))
 def test_multihead_equals_torch_and_keras(dtype, bias, seed):
     rng = np.random.default_rng(seed)
-    heads, d, n, length, keys = (int(i) for i in rng.integers(1, 5, 5))
+    heads, d, n, length, keys = (int(i) for i in rng.integers([1, 1, 1, 1, 2], 5))
     ours, theirs, _, third = three_worlds(heads * d, heads, bias, rng, dtype)
     arrays = [rng.normal(size=(n, t, heads * d)).astype(dtype) / 2 for t in (length, keys, keys)]
     mask = random_mask(rng, n, length, keys)
@@ -250,10 +244,12 @@ def test_multihead_equals_torch_and_keras(dtype, bias, seed):
     with tf.GradientTape() as tape:
         values, scores = third(q, v, k, attention_mask=mask, return_attention_scores=True)
         loss = tf.reduce_sum(values * g)
-    assert_close(out, values, dtype)
-    assert_close(weights, scores, dtype)
+    # Keras rounds 1/√d to float32 whatever the layer's type: exact only where √d is whole
+    tolerance = TOLERANCE[dtype] if d in (1, 4) else max(1e-7, TOLERANCE[dtype])
+    assert_close(out, values, dtype, tolerance=tolerance)
+    assert_close(weights, scores, dtype, tolerance=tolerance)
     for x, gradient in zip(a, tape.gradient(loss, [q, k, v]), strict=True):
-        assert_close(x.grad, gradient, dtype)
+        assert_close(x.grad, gradient, dtype, tolerance=tolerance)
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -282,7 +278,7 @@ def test_copy_weights_finds_attention_inside_a_model(rng):
     copy_weights(block, theirs)
     for name, value in block.state_dict().items():
         np.testing.assert_array_equal(theirs.state_dict()[name].numpy(), value)
-    with pytest.raises(ValueError, match="layer 'attention' has"):
+    with pytest.raises(ValueError, match=r"has .*\(18, 6\).* has .*\(12, 4\)"):
         copy_weights(MultiheadAttention(6, 2, rng=rng), nn.MultiheadAttention(4, 2))
 
 

@@ -174,6 +174,19 @@ def test_every_sample_is_seen_once_an_epoch(data):
 
 
 @pytest.mark.parametrize("run", [train, train_torch])
+def test_gradients_are_clipped_before_the_step(data, run):
+    """Plain descent with gradients of length at most 1e-3 moves by at most lr·1e-3 a step."""
+    start, _ = run(data, epochs=1, lr=0.0)
+    model, _ = run(data, epochs=1, lr=0.5, max_norm=1e-3)
+    with_momentum = sum(sum(0.9**k for k in range(t + 1)) for t in range(STEPS))
+    moved = sum(
+        ((np.asarray(p.data) - np.asarray(q.data)) ** 2).sum()
+        for p, q in zip(model.parameters(), start.parameters(), strict=True)
+    )
+    assert 0 < np.sqrt(moved) <= 0.5 * 1e-3 * with_momentum * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("run", [train, train_torch])
 def test_the_schedule_sets_the_rate_of_every_step_and_gives_it_back(data, run, monkeypatch):
     rates = []
     for kind in (optim.SGD, torch.optim.SGD):

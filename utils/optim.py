@@ -184,6 +184,24 @@ class AdamW(Adam):
         return self._adam(w - self.lr * self.weight_decay * w, g, s)  # w ← w − αλw
 
 
+def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float) -> float:
+    """Shorten all gradients together to the length `max_norm`, if they are longer.
+
+    Their direction stays. Returns their length before: √(Σ g²) over all parameters. Name, values
+    and the 1e-6 that keeps a division by 0 away are those of `torch.nn.utils.clip_grad_norm_`.
+
+    Source: R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent neural
+    networks", ICML 2013, arXiv:1211.5063, algorithm 1.
+    """
+    learned = [p for p in parameters if p.grad is not None]
+    norm = math.sqrt(sum(float((p.grad**2).sum()) for p in learned))
+    scale = max_norm / (norm + 1e-6)
+    if scale < 1:  # g ← g·max_norm/‖g‖
+        for p in learned:
+            p.grad = (p.grad * scale).astype(p.dtype, copy=False)
+    return norm
+
+
 # Schedules: each returns the function t ↦ factor of the first learning rate, t = 0, 1, 2, …, for
 # `fit(…, schedule=…)` and for `torch.optim.lr_scheduler.LambdaLR`.
 

@@ -17,6 +17,7 @@ import numpy as np
 from utils import runtime
 from utils.engine import no_grad
 from utils.layers import Module
+from utils.optim import clip_grad_norm_
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -59,6 +60,7 @@ def fit(
     *,
     batch_size: int = 64,
     schedule: Callable[[int], float] | None = None,
+    max_norm: float | None = None,
     validation: Sequence[Any] | None = None,
     metrics: Mapping[str, Metric] | None = None,
     callbacks: Iterable[Callable[[History], Any]] = (),
@@ -81,6 +83,8 @@ def fit(
         batch_size: samples a step; the last batch of an epoch may be smaller.
         schedule: factor of the optimizer's learning rate at step t = 0, 1, 2, … of this run, after
             which the optimizer has its own rate again.
+        max_norm: before a step the gradients are shortened to this length, all together, if they
+            are longer; None leaves them.
         validation: shaped like `data`; judged after each epoch in evaluation mode.
         metrics: name → function of outputs and targets, both NumPy arrays, for the validation data.
         callbacks: called with the history after each epoch; may raise `StopTraining`.
@@ -114,6 +118,8 @@ def fit(
                 _record_step(history, value, epoch, max(_learning_rates(optimizer)))
                 optimizer.zero_grad()
                 batch_loss.backward()
+                if max_norm is not None:
+                    _clip(model, max_norm)
                 optimizer.step()
                 total += value * len(targets)
             history.epoch_loss.append(total / len(data[0]))
@@ -275,6 +281,16 @@ def _tensors(model: Any, data: Sequence[Any]) -> list[Any]:
     owned = [a if torch.is_tensor(a) else np.require(a, requirements="W") for a in data]
     tensors = [torch.as_tensor(array, device=parameter.device) for array in owned]
     return [t.to(parameter.dtype if t.is_floating_point() else torch.int64) for t in tensors]
+
+
+def _clip(model: Any, max_norm: float) -> None:
+    """Shorten the gradients of either kind of model."""
+    if _is_torch(model):
+        import torch
+
+        torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+    else:
+        clip_grad_norm_(model.parameters(), max_norm)
 
 
 def _no_grad(model: Any) -> AbstractContextManager:

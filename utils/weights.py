@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ class Kind:
         keras: the name of the class in Keras.
         to_keras: from PyTorch's named arrays to the list that `set_weights` takes.
         from_keras: from the list that `get_weights` gives to PyTorch's named arrays.
+        needs: arguments that a Keras layer must have, for others compute another function.
         whole: whether Keras has one layer where PyTorch has a layer with others inside it.
 
     """
@@ -33,6 +34,7 @@ class Kind:
     keras: str
     to_keras: Callable[[Weights], list[np.ndarray]]
     from_keras: Callable[[list[np.ndarray]], Weights]
+    needs: dict[str, Any] = field(default_factory=dict)
     whole: bool = False
 
 
@@ -60,6 +62,39 @@ def _normalization(keras: str, *names: str, **uncounted: np.ndarray) -> Kind:
         return dict(zip(names, arrays, strict=True)) | uncounted
 
     return Kind(keras, lambda w: [w[name] for name in names], from_keras)
+
+
+def _recurrent(
+    keras: str, order: tuple[int, ...], suffix: str = "_l0", biases: int = 1, **needs: Any
+) -> Kind:
+    """A recurrent layer; `order` lists PyTorch's gates in Keras's order.
+
+    Keras keeps transposed matrices and, but for the GRU, one bias: the sum of PyTorch's two. On the
+    way back this sum becomes `bias_ih`, and `bias_hh` is 0.
+    """
+    back = tuple(np.argsort(order))
+    W, U, b, d = (name + suffix for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+
+    def reordered(array: np.ndarray, order: tuple[int, ...]) -> np.ndarray:
+        gates = np.split(array, len(order))
+        return np.concatenate([gates[k] for k in order])
+
+    def to_keras(w: Weights) -> list[np.ndarray]:
+        arrays = [reordered(w[W], order).T, reordered(w[U], order).T]
+        if b in w:
+            both = np.stack([reordered(w[b], order), reordered(w[d], order)])
+            arrays.append(both if biases == 2 else both.sum(axis=0))
+        return arrays
+
+    def from_keras(arrays: list[np.ndarray]) -> Weights:
+        kernel, recurrent, *bias = arrays
+        w = {W: reordered(kernel.T, back), U: reordered(recurrent.T, back)}
+        if bias:
+            both = bias[0] if biases == 2 else (bias[0], np.zeros_like(bias[0]))
+            w |= {b: reordered(both[0], back), d: reordered(both[1], back)}
+        return w
+
+    return Kind(keras, to_keras, from_keras, needs)
 
 
 def _attention_to_keras(w: Weights) -> list[np.ndarray]:
@@ -102,6 +137,13 @@ KINDS = {  # by the name of the class in PyTorch and in the engine
     "BatchNorm1d": _BATCH_NORM,
     "BatchNorm2d": _BATCH_NORM,
     "LayerNorm": _normalization("LayerNormalization", "weight", "bias"),
+    "Embedding": Kind("Embedding", lambda w: [w["weight"]], lambda arrays: {"weight": arrays[0]}),
+    "RNN": _recurrent("SimpleRNN", (0,)),
+    "LSTM": _recurrent("LSTM", (0, 1, 2, 3)),  # i, f, g, o; Keras calls g c
+    "GRU": _recurrent("GRU", (1, 0, 2), biases=2, reset_after=True),  # r, z, n; in Keras z, r, h
+    "RNNCell": _recurrent("SimpleRNNCell", (0,), ""),
+    "LSTMCell": _recurrent("LSTMCell", (0, 1, 2, 3), ""),
+    "GRUCell": _recurrent("GRUCell", (1, 0, 2), "", biases=2, reset_after=True),
     "MultiheadAttention": Kind(
         "MultiHeadAttention", _attention_to_keras, _attention_from_keras, whole=True
     ),
@@ -113,15 +155,18 @@ def copy_weights(source: Any, target: Any) -> None:
 
     Both are models of any of the three worlds (`layers.Module`, `torch.nn.Module`, `keras.Model`).
     Their layers with weights are matched in order; the target keeps its device and precision. Only
-    arrays are copied: the ε of a normalization and the number of heads stay what each model has.
+    arrays are copied: the ε of a normalization, the φ of an RNN and the number of heads stay what
+    each library makes them. Recurrent layers have one level and one direction. A Keras GRU must
+    have its default ``reset_after=True``: without it the reset gate acts before the matrix product,
+    another function that PyTorch does not have.
 
     Keras keeps channels last, so it flattens pixels in another order: where a dense layer follows
     an image, put ``Permute((3, 1, 2))`` before Keras's ``Flatten()``.
 
     Raises:
         TypeError: a model or one of its layers is of a kind not known here.
-        ValueError: the layers do not match in number, kind or shape, or a Keras model has no
-            weights yet; nothing has been changed.
+        ValueError: the layers do not match in number, kind or shape, a Keras layer computes
+            another function, or a Keras model has no weights yet; nothing has been changed.
 
     """
     ours, theirs = _layers(source), _layers(target)
@@ -229,6 +274,9 @@ def _keras_layer(layer: Any) -> _Layer:
             f"layer {layer.name!r} is a {type(layer).__name__}; copy_weights knows {known}"
         )
     kind, arrays = KINDS[name], layer.get_weights()
+    for argument, value in kind.needs.items():
+        if getattr(layer, argument) != value:
+            raise ValueError(f"layer {layer.name!r} must be made with {argument}={value}")
 
     def write(weights: Weights) -> None:
         pairs = zip(kind.to_keras(weights), arrays, strict=True)

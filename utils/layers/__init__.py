@@ -5,7 +5,6 @@ from utils.layers.attention import (
     MultiheadAttention,
     attend,
     causal_mask,
-    padding_mask,
     scaled_dot_product_attention,
 )
 from utils.layers.basic import (
@@ -38,9 +37,23 @@ from utils.layers.convolution import (
     max_pool2d,
     output_size,
 )
+from utils.layers.embedding import Embedding
 from utils.layers.normalization import BatchNorm1d, BatchNorm2d, LayerNorm, standardize
+from utils.layers.recurrent import (
+    GRU,
+    LSTM,
+    RNN,
+    GRUCell,
+    LSTMCell,
+    RNNCell,
+    length_mask,
+    orthogonal,
+)
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
     "AdditiveAttention",
     "AvgPool2d",
     "BatchNorm1d",
@@ -48,12 +61,16 @@ __all__ = [
     "Conv2d",
     "ConvTranspose2d",
     "Dropout",
+    "Embedding",
     "Flatten",
+    "GRUCell",
+    "LSTMCell",
     "LayerNorm",
     "Linear",
     "MaxPool2d",
     "Module",
     "MultiheadAttention",
+    "RNNCell",
     "ReLU",
     "Sequential",
     "Sigmoid",
@@ -70,10 +87,11 @@ __all__ = [
     "im2col",
     "kl_div",
     "l1_loss",
+    "length_mask",
     "max_pool2d",
     "mse_loss",
+    "orthogonal",
     "output_size",
-    "padding_mask",
     "scaled_dot_product_attention",
     "standardize",
     "uniform",

@@ -2,7 +2,8 @@
 
 A query looks at keys and receives the mean of their values, weighted by how well each key fits. All
 functions here take one kind of mask: True where a query may look. `torch.nn.MultiheadAttention`
-wants the opposite, `torch.nn.functional.scaled_dot_product_attention` and Keras the same.
+wants the opposite, `torch.nn.functional.scaled_dot_product_attention` and Keras the same. Padded
+keys are masked by ``length_mask(lengths)[:, None]``, where the new axis is that of the queries.
 
 Shapes are batch first. In the formulas L counts queries, S counts keys, d is the length of both.
 """
@@ -73,15 +74,6 @@ def attend(
     return weights @ value, weights
 
 
-def padding_mask(lengths: ArrayLike, size: int | None = None) -> np.ndarray:
-    """Which keys are no padding, (N, 1, S): True for the first `lengths` (N,) of `size` places.
-
-    `size` is the longest length by default; the middle axis broadcasts over the queries.
-    """
-    lengths = np.asarray(lengths)
-    return np.arange(lengths.max() if size is None else size) < lengths[:, None, None]
-
-
 def causal_mask(size: int) -> np.ndarray:
     """Place i may look at places 0 … i: the lower triangle, (size, size)."""
     return np.tri(size, dtype=bool)
@@ -125,7 +117,9 @@ class AdditiveAttention(Module):
         """
         q, k = self.query(query), self.key(key)
         n, length, hidden = q.shape
-        pairs = q.reshape(n, length, 1, hidden) + k.reshape(n, 1, -1, hidden)  # every q with every k
+        pairs = q.reshape(n, length, 1, hidden) + k.reshape(
+            n, 1, -1, hidden
+        )  # every q with every k
         scores = self.score(pairs.tanh())
         return attend(scores.reshape(*scores.shape[:-1]), value, mask)
 
@@ -196,7 +190,7 @@ class MultiheadAttention(Module):
         return self.out_proj(heads.transpose(1, 2).reshape(n, length, -1)), weights
 
     def _project(self, part: int, x: Tensor | ArrayLike) -> Tensor:
-        """Queries (part 0), keys (1) or values (2) of all heads: (N, ·, embed_dim) → (N, h, ·, d)."""
+        """Queries (part 0), keys (1) or values (2) of all heads, (N, num_heads, length, d)."""
         x = in_precision_of(self.in_proj_weight, x)
         size = self.in_proj_weight.shape[1]
         if x.ndim != 3 or x.shape[2] != size:

@@ -32,9 +32,9 @@ class Module:
         """The layer's function of its inputs."""
         raise NotImplementedError(f"{type(self).__name__} needs a method forward(self, x)")
 
-    def __call__(self, *inputs: Any) -> Tensor:
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Apply `forward`."""
-        return self.forward(*inputs)
+        return self.forward(*inputs, **options)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """Pairs (path, module) of this module and all below it, in the order of definition."""
