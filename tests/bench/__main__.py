@@ -1,4 +1,7 @@
-"""Measure the course against what a reader would take instead: ``python -m tests.bench``."""
+"""Measure the course against what a reader would take instead: ``python -m tests.bench [name …]``.
+
+``python -m tests.bench --readme`` writes what the races reached last into README.md.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).parent
-BENCHES = sorted(m.name for m in pkgutil.iter_modules([str(HERE)]) if m.name != "__main__")
+from tests.bench import _readme
+from tests.notebooks.execute import ROOT
+
+BENCHES = sorted(
+    m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]) if m.name[0] != "_"
+)
 
 
 def main(names: list[str]) -> int:
     """Run the named benches, or all, one after the other; return 1 if one of them failed."""
+    if names == ["--readme"]:
+        _readme.write()
+        return 0
     unknown = [name for name in names if name not in BENCHES]
     if unknown:
         print(f"no bench {unknown[0]!r}; there are {', '.join(BENCHES)}")
@@ -21,7 +31,7 @@ def main(names: list[str]) -> int:
     for name in names or BENCHES:
         print(f"\n── {name} ──", flush=True)
         command = [sys.executable, "-m", f"tests.bench.{name}"]
-        failed |= bool(subprocess.run(command, cwd=HERE.parents[1], check=False).returncode)
+        failed |= bool(subprocess.run(command, cwd=ROOT, check=False).returncode)
     return int(failed)
 
 

@@ -33,8 +33,8 @@ SETTINGS = {
     "apputils-extension/sessionDialogs": {"skipKernelRestartDialog": True},
     "notebook-extension/tracker": {"windowingMode": "none"},  # cells out of sight stay in the page
 }
-# what any widget, the library's own slider too, makes JupyterLab say after a restart
-RESTART_NOISE = "No such comm"
+# JupyterLab asks a kernel for its widgets before one is imported, and for lost ones after a restart
+COMM_NOISE = "No such comm"
 STRIP = 6000  # pixels; much taller pictures Chromium leaves blank in part
 CONTROLS = "[role=slider], input, select"
 
@@ -163,7 +163,6 @@ class Notebook:
         """Open the notebook and wait for its kernel."""
         self.page, self.lab, self.path = page, lab, path
         self.problems: list[str] = []
-        self.restarted = False
         page.on("pageerror", self._page_error)
         page.on("console", self._console)
         self.open()
@@ -177,8 +176,7 @@ class Notebook:
         self.problems.append(f"page: {error}")
 
     def _console(self, message: Any) -> None:
-        noise = self.restarted and message.text.startswith(RESTART_NOISE)
-        if message.type == "error" and not noise:
+        if message.type == "error" and not message.text.startswith(COMM_NOISE):
             self.problems.append(f"console: {message.text} {message.location.get('url', '')}")
 
     def open(self) -> None:
@@ -220,7 +218,6 @@ class Notebook:
 
     def restart_and_run_all(self) -> None:
         """Restart the kernel and run all cells, as the menu does."""
-        self.restarted = True
         self.command("notebook:restart-run-all")
         self.settle()
 

@@ -190,6 +190,18 @@ def test_nothing_is_cut_off_in_a_plain_page(plain, page, width, scheme):
         hero.screenshot(path=jupyter.pictures() / f"{name}-plain-{scheme}-{width}.png")
 
 
+def test_the_echo_of_an_older_value_does_not_undo_a_newer_one(plain, page):
+    hero = plain(NeuronPlayground())
+    shown = hero.locator("select").evaluate("""async (select) => {
+      select.value = "ReLU";
+      select.dispatchEvent(new Event("change"));
+      model.set("activation", "tanh"); // what the kernel says of an earlier choice
+      await new Promise(requestAnimationFrame);
+      return [select.value, model.get("activation")];
+    }""")
+    assert shown == ["ReLU", "ReLU"]
+
+
 def test_leaving_the_page_stops_listening(plain, page):
     hero = plain(ActivationExplorer())
     before = jupyter.picture(hero)

@@ -3,7 +3,11 @@
 from utils.datasets._fetch import CacheError, ChecksumError, DataUnavailable, Source
 from utils.datasets._types import LabeledImages, Pairs, Scenes, Series, Texts
 from utils.datasets.digits import load_digits
+from utils.datasets.names import load_names
 from utils.datasets.objects import load_objects
+from utils.datasets.pronunciations import Pronunciations, load_pronunciations
+from utils.datasets.reviews import load_reviews
+from utils.datasets.series import load_series
 
 __all__ = [
     "CacheError",
@@ -11,10 +15,15 @@ __all__ = [
     "DataUnavailable",
     "LabeledImages",
     "Pairs",
+    "Pronunciations",
     "Scenes",
     "Series",
     "Source",
     "Texts",
     "load_digits",
+    "load_names",
     "load_objects",
+    "load_pronunciations",
+    "load_reviews",
+    "load_series",
 ]

@@ -8,25 +8,42 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
 
 def read_members(path: Path, names: Collection[str], *, max_size: int) -> dict[str, bytes]:
     """Return the content of the files `names` in the .tar.gz at `path`; others are passed over.
 
     Raises:
-        ValueError: the archive is damaged, a member's path leads out of it, or one of `names` is
-            missing, comes twice, is no plain file or has more than `max_size` bytes.
+        ValueError: as `read_matching`, or one of `names` is missing.
+
+    """
+    found = read_matching(path, names.__contains__, max_size=max_size)
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise _refused(path, f"it lacks {', '.join(missing)}")
+    return found
+
+
+def read_matching(
+    path: Path, wanted: Callable[[str], object], *, max_size: int
+) -> dict[str, bytes]:
+    """Return the content of the files in the .tar.gz at `path` whose names are `wanted`.
+
+    Raises:
+        ValueError: the archive is damaged, a member's path leads out of it, or a wanted one comes
+            twice, is no plain file or has more than `max_size` bytes.
 
     """
     found: dict[str, bytes] = {}
     try:
         with tarfile.open(path, "r|gz") as archive:
             for member in archive:
+                archive.members.clear()  # a list of all that passed: 100,000 small files add up
                 name = PurePosixPath(member.name)
                 if name.is_absolute() or ".." in name.parts or "\\" in member.name:
                     raise _refused(path, f"the path {member.name!r} leads out of the archive")
-                if member.name not in names:
+                if not wanted(member.name):
                     continue
                 if member.name in found:
                     raise _refused(path, f"{member.name} comes twice")
@@ -40,9 +57,6 @@ def read_members(path: Path, names: Collection[str], *, max_size: int) -> dict[s
                 found[member.name] = archive.extractfile(member).read()
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise _refused(path, f"it is damaged or cut short ({error})") from error
-    missing = [name for name in names if name not in found]
-    if missing:
-        raise _refused(path, f"it lacks {', '.join(missing)}")
     return found
 
 

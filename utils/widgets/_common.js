@@ -56,7 +56,7 @@ const ALPHA = 0.1;
 
 /**
  * Build the frame of a widget and tie it to its model.
- * `change` stores new values and sends them at most once a frame; `start` draws and follows.
+ * `change` takes new values, stored and sent once a frame; `start` draws and follows.
  */
 function hero(model, el, name) {
   // attribute and listener keep JupyterLab from taking the arrow keys for its own shortcuts
@@ -69,21 +69,20 @@ function hero(model, el, name) {
   if (model.get("caption")) make(root, "figcaption", {}, model.get("caption"));
   const status = make(root, "p", { class: "status", role: "status", "aria-live": "polite" });
   let frame = 0;
-  let unsent = false;
+  let pending = {}; // not yet in the model, where a late echo of an older value would undo it
   let speech = 0;
   const view = {
     model,
     root,
     panels,
-    get: (key) => model.get(key),
+    get: (key) => (key in pending ? pending[key] : model.get(key)),
     panel: (title) => {
       const panel = make(panels, "div", { class: "panel" });
       if (title) make(panel, "h4", {}, title);
       return panel;
     },
     change: (values) => {
-      for (const [key, value] of Object.entries(values)) model.set(key, value);
-      unsent = true;
+      Object.assign(pending, values);
       redraw();
     },
     /** Tell a screen reader, once the hand rests. */
@@ -98,16 +97,23 @@ function hero(model, el, name) {
       return () => {
         for (const key of keys) model.off(`change:${key}`, redraw);
         cancelAnimationFrame(frame);
+        send();
         clearTimeout(speech);
       };
     },
   };
+  function send() {
+    const changes = Object.entries(pending);
+    if (!changes.length) return;
+    for (const [key, value] of changes) model.set(key, value);
+    pending = {};
+    model.save_changes();
+  }
   function redraw() {
     frame ||= requestAnimationFrame(() => {
+      send();
       frame = 0;
       view.draw();
-      if (unsent) model.save_changes();
-      unsent = false;
     });
   }
   return view;

@@ -1,0 +1,87 @@
+"""The races: what they print, keep and skip; README tells what they reached last."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from tests.bench import _race, _readme
+from tests.bench._race import Contestant, NotHere, Race, Stopwatch
+
+
+def absent(seed):
+    raise NotHere("there is no such thing here")
+
+
+@pytest.fixture
+def race(tmp_path, monkeypatch):
+    monkeypatch.setattr(_race, "RESULTS", tmp_path / "results")
+    contestants = {
+        "ours": Contestant(
+            "ours", lambda seed: {"accuracy": 0.5 + seed / 10, "seconds": seed}, "≥"
+        ),
+        "theirs": Contestant("theirs", lambda seed: {"accuracy": 0.25}),
+        "absent": Contestant("absent", absent),
+    }
+    race = Race("demo", "a race", {"accuracy": "{:.0%}", "seconds": "{:.1f}"}, contestants)
+    monkeypatch.setattr(Race, "_in_a_process", Race._once)
+    return race
+
+
+def test_a_race_keeps_all_runs_and_prints_their_medians(race, capsys):
+    assert race.main([]) == 0
+    out = capsys.readouterr().out
+    assert "| ours | 60% | 1.0 | ≥ |" in out
+    assert "| theirs | 25% |  |  |" in out  # a column that it does not have stays empty
+    assert "absent not run: there is no such thing here" in out
+    kept = json.loads(race.path.read_text(encoding="utf-8"))
+    assert [run["seconds"] for run in kept["ours"]["runs"]] == [0, 1, 2]
+    assert kept.keys() == {"ours", "theirs"}
+    assert kept["ours"]["machine"]
+
+
+def test_a_single_contestant_leaves_the_others_results(race, capsys):
+    race.main([])
+    theirs = json.loads(race.path.read_text(encoding="utf-8"))["theirs"]
+    assert race.main(["ours", "--seeds", "1"]) == 0
+    kept = json.loads(race.path.read_text(encoding="utf-8"))
+    assert len(kept["ours"]["runs"]) == 1
+    assert kept["theirs"] == theirs
+    capsys.readouterr()
+
+
+def test_without_its_data_a_race_is_skipped(race, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_REAL_DATA", str(tmp_path))
+    needy = Race(race.name, race.title, race.columns, race.contestants, needs="photos.xz")
+    assert needy.main([]) == 0
+    assert "no folder with photos.xz" in capsys.readouterr().out
+    assert not needy.path.exists()
+
+
+def test_an_unknown_contestant_is_named(race, capsys):
+    with pytest.raises(SystemExit):
+        race.main(["nobody"])
+    assert "no contestant 'nobody'; there are ours, theirs, absent" in capsys.readouterr().err
+
+
+def test_the_stopwatch_counts_work_and_not_sleep():
+    with Stopwatch() as clock:
+        while clock.so_far() < 0.05:
+            pass
+    assert clock.seconds >= 0.05
+    with Stopwatch() as clock:
+        time.sleep(0.3)
+    assert clock.seconds < 0.2
+
+
+def test_readme_shows_what_the_races_left():
+    text = _readme.README.read_text(encoding="utf-8")
+    assert _readme.tables() in text
+    assert _readme.with_tables(text) == text
+
+
+def test_a_readme_without_a_place_is_refused():
+    with pytest.raises(ValueError, match="must have one"):
+        _readme.with_tables("# no tables here\n")
