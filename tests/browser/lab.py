@@ -416,6 +416,13 @@ def exercise(page: Page, hero: Locator) -> None:
                 assert same or after != before, f"{name}: {option} changed nothing"
                 before = after
             continue
+        if control.get_attribute("type") == "text":
+            for text in ("zebra", control.input_value()):
+                control.fill(text)
+                after = picture(hero)
+                assert after != before, f"{name}: {text} changed nothing"
+                before = after
+            continue
         control.focus()
         page.keyboard.press("Home")  # it may stand there already
         before = picture(hero)

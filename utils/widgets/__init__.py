@@ -17,6 +17,7 @@ _HOMES = {
     "ConvolutionStepper": "convolution_stepper",
     "DigitPad": "digit_pad",
     "AblationBoard": "ablation_board",
+    "PronunciationMap": "pronunciation_map",
     "mistake_browser": "mistakes",
 }
 __all__ = sorted(_HOMES)
