@@ -442,6 +442,90 @@ TERMS = (
         "迁移学习",
         "Reusing what was learned on one task for another.",
     ),
+    Term(
+        10,
+        "encoder–decoder",
+        "编码器–解码器",
+        "One network reads a sequence into states, another writes a sequence from them.",
+    ),
+    Term(
+        10,
+        "sequence to sequence",
+        "序列到序列",
+        "A task with one sequence as input and another, of its own length, as output.",
+    ),
+    Term(
+        10,
+        "phoneme",
+        "音素",
+        "A unit of sound that tells one word of a language from another.",
+    ),
+    Term(
+        10,
+        "bottleneck",
+        "瓶颈",
+        "The one vector through which a decoder without attention gets all it knows of the input.",
+    ),
+    Term(
+        10,
+        "attention",
+        "注意力机制",
+        "A mean of values, weighted by how well a query fits the key of each.",
+    ),
+    Term(
+        10,
+        "query, key, value",
+        "查询、键、值",
+        "What is asked, what it is compared with, and what is returned.",
+    ),
+    Term(
+        10,
+        "additive attention",
+        "加性注意力",
+        "Attention whose score is a small network: v·tanh(Ws + Uh).",
+    ),
+    Term(
+        10,
+        "scaled dot product",
+        "缩放点积",
+        "The score q·k/√d, whose spread does not grow with the length d of the vectors.",
+    ),
+    Term(
+        10,
+        "multi-head attention",
+        "多头注意力",
+        "Several attentions side by side, each in a subspace of its own, joined and mixed.",
+    ),
+    Term(
+        10,
+        "mask",
+        "掩码",
+        "True where a query may look; elsewhere the score becomes −∞ before the softmax.",
+    ),
+    Term(
+        10,
+        "causal mask",
+        "因果掩码",
+        "A mask that lets each place look at itself and at earlier places only.",
+    ),
+    Term(
+        10,
+        "teacher forcing",
+        "教师强制",
+        "In training the decoder is given the right symbols so far, not its own.",
+    ),
+    Term(
+        10,
+        "edit distance",
+        "编辑距离",
+        "The fewest insertions, deletions and replacements that turn one sequence into another.",
+    ),
+    Term(
+        10,
+        "rank correlation",
+        "秩相关",
+        "The correlation of two rankings; 1 where one quantity always grows with the other.",
+    ),
 )
 
 

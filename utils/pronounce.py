@@ -73,28 +73,26 @@ class Pronouncer(nn.Module):
         memory = torch.cat([right, left.flip(1)], dim=2) if self.attention else summary[0]
         return memory, torch.tanh(self.bridge(summary))
 
+    def attend(self, s: Tensor, memory: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Context (N, T, 2·reader) for writer's states (N, T, writer), and weights (N, T, S)."""
+        if not self.attention:
+            return memory[:, None].expand(-1, s.shape[1], -1), None
+        scores = self.query(s) @ self.key(memory).mT / self.query.out_features**0.5
+        weights = scores.softmax(dim=-1)
+        return weights @ memory, weights
+
     def write(
-        self, y: Tensor, state: Tensor, memory: Tensor, mask: Tensor | None = None
+        self, y: Tensor, state: Tensor, memory: Tensor
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Scores of the next phoneme after each of `y` (N, T), the new state, and the weights.
+        """Scores of the phoneme that follows each of `y` (N, T), the new state, and the weights.
 
-        Args:
-            y: phonemes so far; in training those of the dictionary (teacher forcing).
-            state: of the writer, (1, N, writer).
-            memory: what `read` gave.
-            mask: True where a letter may be looked at, broadcasts to (N, T, S).
-
+        In training `y` are the phonemes of the dictionary (teacher forcing), later the network's
+        own. `state` (1, N, writer) and `memory` are what `read` gave, or the state of the last
+        call.
         """
         e = self.phonemes(y)
         s, state = self.writer(e, state)
-        if self.attention:
-            scores = self.query(s) @ self.key(memory).mT / self.query.out_features**0.5
-            if mask is not None:
-                scores = scores.masked_fill(~mask, -torch.inf)
-            weights = scores.softmax(-1)
-            context = weights @ memory
-        else:
-            weights, context = None, memory[:, None].expand(-1, y.shape[1], -1)
+        context, weights = self.attend(s, memory)
         return self.output(torch.cat([s, context, e], dim=-1)), state, weights
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
@@ -170,13 +168,13 @@ def pronounce(
         codes, maps = [], []
         for _ in range(LONGEST):
             scores, state, weights = model.write(y, state, memory)
-            y = scores.argmax(-1)
+            y = END + scores[..., END:].argmax(-1)  # neither padding nor START
             codes.append(y)
             maps.append(weights)
         codes = torch.cat(codes, dim=1).tolist()
         maps = torch.cat(maps, dim=1).numpy() if model.attention else [None] * len(chosen)
         for i, row, map_ in zip(chosen, codes, maps, strict=True):
             length = row.index(END) if END in row else LONGEST
-            phonemes = tuple(alphabet[max(code - FIRST, 0)] for code in row[:length])
+            phonemes = tuple(alphabet[code - FIRST] for code in row[:length])
             spoken[i] = Spoken(phonemes, None if map_ is None else map_[:length])
     return [spoken[i] for i in range(len(words))]

@@ -66,7 +66,7 @@ function speak(word, net) {
     const a = softmax(keys.map((key) => key.reduce((sum, value, k) => sum + value * query[k], 0) / root));
     const context = memory[0].map((_, k) => a.reduce((sum, weight, i) => sum + weight * memory[i][k], 0));
     const p = softmax(linear("output", join(state, context, y)));
-    code = p.indexOf(Math.max(...p));
+    code = p.indexOf(Math.max(...p.slice(END)), END); // neither padding nor START
     answer.probabilities.push(p);
     if (code === END) break;
     answer.codes.push(code);
@@ -83,7 +83,7 @@ function start({ model, el }) {
   view.panels.style.setProperty("--dll-panel", "300px");
   const net = unpack(view.get("arrays"), view.get("weights"), view.get("scales"));
   const examples = view.get("examples");
-  const sound = (code) => examples[Math.max(code - FIRST, 0)];
+  const sound = (code) => examples[code - FIRST];
 
   const left = view.panel();
   const field = make(left, "label", { class: "row", style: "grid-template-columns: 5em minmax(0, 1fr)" });
@@ -163,7 +163,7 @@ function start({ model, el }) {
     });
     const names = answer.codes.map((code) => sound(code)[0]);
     said.textContent = names.join(" ") || "(silence)";
-    const p = now < 0 ? 0 : Math.max(...answer.probabilities[now]);
+    const p = now < 0 ? 0 : Math.max(...answer.probabilities[now].slice(END));
     const a = now < 0 ? [0] : answer.weights[now];
     fact("probability", p, show(p));
     fact("weight", Math.max(...a), show(Math.max(...a)));

@@ -77,13 +77,13 @@ def speak(word: str, w: Mapping[str, np.ndarray]) -> Answer:
         state = step("writer", y, state)
         a = _softmax(keys @ linear("query", state) / np.sqrt(keys.shape[1]))
         p = _softmax(linear("output", np.concatenate([state, a @ memory, y])))
-        code = int(p.argmax())
+        code = END + int(p[END:].argmax())  # neither padding nor START
         probabilities.append(p)
         if code == END:
             break
         codes.append(code)
         weights.append(a)
-    phonemes = tuple(PHONEMES[max(code - FIRST, 0)] for code in codes)
+    phonemes = tuple(PHONEMES[code - FIRST] for code in codes)
     return Answer(phonemes, np.array(probabilities), np.array(weights).reshape(-1, len(word)))
 
 
@@ -206,7 +206,7 @@ class PronunciationMap(Hero):
         """How sure the network was of the phoneme in the light; 0 where it says nothing."""
         answer = self.answer
         row = self._row(answer)
-        return float(answer.probabilities[row].max()) if row >= 0 else 0.0
+        return float(answer.probabilities[row, END:].max()) if row >= 0 else 0.0
 
     @property
     def weight(self) -> float:
