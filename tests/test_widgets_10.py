@@ -84,7 +84,7 @@ def test_a_short_recording_is_made_and_read_again(tmp_path, monkeypatch):
 def test_state():
     speaker = PronunciationMap(word="Knight", step=1)
     assert speaker.word == "knight"
-    assert repr(speaker) == "PronunciationMap(word='knight', step=1.0)"
+    assert repr(speaker) == "PronunciationMap(word='knight', step=1.0, temperature=1.0)"
     answer = speaker.answer
     assert speaker.probability == answer.probabilities[1].max()
     assert speaker.weight == answer.weights[1].max()
@@ -96,6 +96,20 @@ def test_state():
     assert metadata["image/png"]["alt"] == speaker.describe()
     image = speaker.draw().axes[0].images[0].get_array()
     np.testing.assert_array_equal(image, answer.weights)
+
+
+def test_a_hot_look_is_blurred_and_a_cold_one_sharp():
+    speaker = PronunciationMap(word="phonetic")
+    sharpness = []
+    for speaker.temperature in (1, 20, 100):
+        weights = speaker.answer.weights
+        np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-12)
+        sharpness.append(weights.max(axis=1).min())
+    assert sharpness[0] > sharpness[1] > sharpness[2]
+    assert "at temperature 100" in speaker.describe()
+    _, weights = random_weights(0)
+    hot = speak("abc", weights, 1e9)
+    np.testing.assert_allclose(hot.weights, 1 / 3, rtol=1e-6)
 
 
 def test_what_is_sent_to_the_browser_is_what_python_has():
@@ -130,6 +144,7 @@ def test_a_network_that_says_nothing(monkeypatch):
         ({"word": "a" * 13}, "1 to 12 letters"),
         ({"word": 7}, "got 7"),
         ({"step": -1}, "between 0 and 17"),
+        ({"temperature": 0.5}, "between 1 and 100"),
     ],
 )
 def test_it_refuses(state, words):

@@ -32,8 +32,9 @@ def test_every_number_equals_numpy(plain, page):
     )
     rng = np.random.default_rng(0)
     for word in ["knight", "phonetic", *(random_word(rng) for _ in range(20))]:
-        shown = page.evaluate("(word) => script.speak(word, net)", word)
-        ours = speak(word, recorded())
+        temperature = float(rng.choice([1, 5, 30, 100]))
+        shown = page.evaluate("([word, t]) => script.speak(word, net, t)", [word, temperature])
+        ours = speak(word, recorded(), temperature)
         assert tuple(PHONEMES[code - FIRST] for code in shown["codes"]) == ours.phonemes
         np.testing.assert_allclose(shown["probabilities"], ours.probabilities, atol=1e-12)
         weights = np.reshape(shown["weights"], ours.weights.shape)
@@ -46,7 +47,9 @@ def test_the_readout_equals_python(plain, page):
     rng = np.random.default_rng(1)
     for _ in range(15):
         speaker.word, speaker.step = random_word(rng), int(rng.integers(0, 18))
-        jupyter.set_plain(page, word=speaker.word, step=speaker.step)
+        speaker.temperature = int(rng.integers(1, 101))
+        state = {name: getattr(speaker, name) for name in speaker.STATE}
+        jupyter.set_plain(page, **state)
         shown = jupyter.readout(hero)
         assert shown["probability"] == pytest.approx(speaker.probability, abs=1e-12)
         assert shown["weight"] == pytest.approx(speaker.weight, abs=1e-12)
@@ -110,7 +113,7 @@ def test_in_jupyterlab_typing_reaches_python_and_no_shortcut(open_notebook):
     field.fill("")
     field.press_sequentially("addbaxyz")  # letters that JupyterLab takes for commands
     notebook.settle()
-    assert notebook.kernel("", "speaker.word") == "'addbaxyz'"
+    assert notebook.kernel("", "speaker.word") == "addbaxyz"
     assert notebook.page.locator(".jp-NotebookPanel .jp-CodeCell").count() == 1
     notebook.kernel("speaker.word = 'queue'")
     notebook.settle()

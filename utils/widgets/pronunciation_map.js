@@ -33,7 +33,7 @@ function softmax(scores) {
 }
 
 /** The same as speak() in pronunciation_map.py, for a word of letters a to z. */
-function speak(word, net) {
+function speak(word, net, temperature = 1) {
   const linear = (name, x) => product(net[`${name}.weight`], x, net[`${name}.bias`]);
   const lookUp = ({ cols, data }, k) => data.subarray(k * cols, (k + 1) * cols);
   const step = (name, x, h) => {
@@ -62,8 +62,8 @@ function speak(word, net) {
     const y = lookUp(net["phonemes.weight"], code);
     state = step("writer", y, state);
     const query = linear("query", state);
-    const root = Math.sqrt(query.length);
-    const a = softmax(keys.map((key) => key.reduce((sum, value, k) => sum + value * query[k], 0) / root));
+    const scale = temperature * Math.sqrt(query.length);
+    const a = softmax(keys.map((key) => key.reduce((sum, value, k) => sum + value * query[k], 0) / scale));
     const context = memory[0].map((_, k) => a.reduce((sum, weight, i) => sum + weight * memory[i][k], 0));
     const p = softmax(linear("output", join(state, context, y)));
     code = p.indexOf(Math.max(...p.slice(END)), END); // neither padding nor START
@@ -101,7 +101,10 @@ function start({ model, el }) {
   });
   input.addEventListener("change", () => { input.value = view.get("word"); }); // an empty field
   const said = make(left, "p", { class: "formula", style: "font-size: 22px; margin-top: 12px", "aria-label": "phonemes" });
-  const fact = facts(left, { probability: "sure by", weight: "weight of the letter" });
+  const fact = facts(left, { probability: "probability", weight: "largest weight" });
+  const showTemperature = slider(left, "temperature", "temperature of the attention", [1, 100, 1], (temperature) => {
+    view.change({ temperature });
+  });
   const note = make(left, "p", { class: "note", style: "min-height: 4.5em" });
 
   const right = view.panel("where it looked");
@@ -145,17 +148,19 @@ function start({ model, el }) {
       });
       return row;
     });
-    drawn = word;
   }
   const best = (values) => values.indexOf(Math.max(...values));
 
   return view.start(() => {
     const word = view.get("word");
-    if (word !== drawn) {
-      answer = speak(word, net);
+    const temperature = view.get("temperature");
+    if (drawn !== `${word} ${temperature}`) {
+      drawn = `${word} ${temperature}`;
+      answer = speak(word, net, temperature);
       build(word);
     }
     if (input.value !== word) input.value = word;
+    showTemperature(temperature);
     const now = Math.min(view.get("step"), rows.length - 1);
     rows.forEach((row, t) => {
       set(row, { "aria-checked": t === now, tabindex: t === now ? 0 : -1 });
@@ -171,7 +176,7 @@ function start({ model, el }) {
       + `it looks at ${Array.from(word).map((letter, i) => [letter, a[i]]).filter(([, weight]) => weight >= 0.05)
         .map(([letter, weight]) => `${letter} (${show(weight)})`).join(", ")}.`;
     view.say(`${word}: ${names.join(" ")}`);
-  }, ["word", "step"]);
+  }, ["word", "step", "temperature"]);
 }
 export { speak, unpack };
 export default { render: start };

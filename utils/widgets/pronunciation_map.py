@@ -41,12 +41,13 @@ class Answer(NamedTuple):
     weights: np.ndarray
 
 
-def speak(word: str, w: Mapping[str, np.ndarray]) -> Answer:
+def speak(word: str, w: Mapping[str, np.ndarray], temperature: float = 1.0) -> Answer:
     """Pronounce a word by the network of `utils.pronounce.Pronouncer`, in NumPy and step by step.
 
     Args:
         word: letters a to z.
         w: the network's weights by PyTorch's names.
+        temperature: divides the scores of the attention; the higher, the more its look is blurred.
 
     """
 
@@ -71,11 +72,12 @@ def speak(word: str, w: Mapping[str, np.ndarray]) -> Answer:
     memory = np.concatenate([right, left[::-1]], axis=1)
     state = np.tanh(linear("bridge", np.concatenate([right[-1], left[-1]])))
     keys, code = linear("key", memory), START
+    scale = temperature * np.sqrt(keys.shape[1])
     codes, probabilities, weights = [], [], []
     for _ in range(LONGEST):
         y = w["phonemes.weight"][code]
         state = step("writer", y, state)
-        a = _softmax(keys @ linear("query", state) / np.sqrt(keys.shape[1]))
+        a = _softmax(keys @ linear("query", state) / scale)
         p = _softmax(linear("output", np.concatenate([state, a @ memory, y])))
         code = END + int(p[END:].argmax())  # neither padding nor START
         probabilities.append(p)
@@ -169,17 +171,19 @@ class PronunciationMap(Hero):
     Attributes:
         word: one to twelve letters a to z.
         step: the phoneme in the light, from 0 on; beyond the last it is the last.
+        temperature: divides the scores of the attention, 1 … 100; the network learned with 1.
 
     Raises:
-        traitlets.TraitError: a word with other characters, or a step out of range.
+        traitlets.TraitError: a word with other characters, or a number out of range.
 
     """
 
-    STATE = ("word", "step")
+    STATE = ("word", "step", "temperature")
     _esm = script("pronunciation_map")
 
     word = Word("phonetic").tag(sync=True)
     step = Numbers(0, 0, LONGEST - 1).tag(sync=True)
+    temperature = Numbers(1.0, 1, 100).tag(sync=True)
     arrays = traitlets.Tuple(read_only=True).tag(sync=True)
     weights = traitlets.Unicode(read_only=True).tag(sync=True)
     scales = traitlets.Unicode(read_only=True).tag(sync=True)
@@ -196,7 +200,7 @@ class PronunciationMap(Hero):
     @property
     def answer(self) -> Answer:
         """Phonemes, probabilities and attention weights for the present word."""
-        return speak(self.word, recorded())
+        return speak(self.word, recorded(), self.temperature)
 
     def _row(self, answer: Answer) -> int:
         return min(int(self.step), len(answer.phonemes) - 1)
@@ -222,7 +226,9 @@ class PronunciationMap(Hero):
             f"{phoneme} at {self.word[a.argmax()]}"
             for phoneme, a in zip(answer.phonemes, answer.weights, strict=True)
         )
-        return f"The network says {self.word} as {' '.join(answer.phonemes)}; it looks for {looks}."
+        said = " ".join(answer.phonemes)
+        blur = "" if self.temperature == 1 else f" at temperature {self.temperature:g}"
+        return f"The network says {self.word} as {said}{blur}; it looks for {looks}."
 
     def draw(self) -> Figure:
         """Return the attention map, a row for each phoneme."""
