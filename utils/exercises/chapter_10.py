@@ -322,53 +322,53 @@ def _queries(lengths, S):
 @exercise(
     "10.6",
     hints=(
-        "Head 0 owns the first E/h numbers of every vector, head 1 the next, and so on.",
-        "Cut the last axis in two: reshape to (N, T, h, E/h).",
+        "Head 0 owns the first E/H numbers of every vector, head 1 the next, and so on.",
+        "Cut the last axis in two: reshape to (N, T, H, E/H).",
         "Now the heads stand behind the time. Swap these two axes.",
     ),
     why="reshape reads memory in order, so it can cut an axis but not swap two. Reshaping straight "
-    "to (N, h, T, d) gives the right shape and mixes times and heads: no error will tell you.",
+    "to (N, H, T, d) gives the right shape and mixes times and heads: no error will tell you.",
 )
-def split_heads(x, h):
-    """Vectors x (N, T, E), cut for h heads: (N, h, T, E/h)."""
+def split_heads(x, H):
+    """Vectors x (N, T, E), cut for H heads: (N, H, T, E/H)."""
     N, T, E = x.shape
-    return x.reshape(N, T, h, E // h).transpose(0, 2, 1, 3)
+    return x.reshape(N, T, H, E // H).transpose(0, 2, 1, 3)
 
 
 @split_heads.check
 def _(answer, rng):
     for _ in range(3):
-        N, T, h, d = sizes(rng, 4)
-        x = rng.normal(size=(N, T, h * d))
-        expected = np.stack([x[:, :, k * d : (k + 1) * d] for k in range(h)], axis=1)
+        N, T, H, d = sizes(rng, 4)
+        x = rng.normal(size=(N, T, H * d))
+        expected = np.stack([x[:, :, k * d : (k + 1) * d] for k in range(H)], axis=1)
         known = {
             "reshape alone mixes times and heads: cut the last axis, then swap": x.reshape(
-                N, h, T, d
+                N, H, T, d
             ),
-            "the heads must come before the time: swap axes 1 and 2": x.reshape(N, T, h, d),
+            "the heads must come before the time: swap axes 1 and 2": x.reshape(N, T, H, d),
             "head k owns a block of neighbors, here it has every h-th number": x.reshape(
-                N, T, d, h
+                N, T, d, H
             ).transpose(0, 3, 1, 2),
         }
-        same(answer(x, h), expected, "the array", known=known)
+        same(answer(x, H), expected, "the array", known=known)
 
 
 @split_heads.wrong("reshape alone mixes")
-def _reshape(x, h):
+def _reshape(x, H):
     N, T, E = x.shape
-    return x.reshape(N, h, T, E // h)
+    return x.reshape(N, H, T, E // H)
 
 
 @split_heads.wrong("swap axes 1 and 2")
-def _unswapped(x, h):
+def _unswapped(x, H):
     N, T, E = x.shape
-    return x.reshape(N, T, h, E // h)
+    return x.reshape(N, T, H, E // H)
 
 
 @split_heads.wrong("every h-th number")
-def _interleaved(x, h):
+def _interleaved(x, H):
     N, T, E = x.shape
-    return x.reshape(N, T, E // h, h).transpose(0, 3, 1, 2)
+    return x.reshape(N, T, E // H, H).transpose(0, 3, 1, 2)
 
 
 # ---------------------------------------------------------------- 10.7
@@ -376,14 +376,14 @@ def _interleaved(x, h):
     "10.7",
     hints=(
         "Four square matrices: for queries, keys, values, and the output. Each with a bias.",
-        "One head: QKᵀ takes L·S·d multiplications, with d = E/h; weights times values the same.",
-        "All h heads together: 2·L·S·E, whatever h is.",
+        "One head: QKᵀ takes L·S·d multiplications, with d = E/H; weights times values the same.",
+        "All H heads together: 2·L·S·E, whatever H is.",
     ),
-    why="Heads share the width E among them, so neither number depends on h. The work grows with "
+    why="Heads share the width E among them, so neither number depends on H. The work grows with "
     "L·S: an attention that looks everywhere saves nothing, it pays for every pair.",
 )
-def multihead_costs(shape, h):
-    """(parameters, multiplications) of h heads of width E together; shape is (E, L, S).
+def multihead_costs(shape, H):
+    """(parameters, multiplications) of H heads of width E together; shape is (E, L, S).
 
     Every projection has a bias. Count the multiplications of QKᵀ and of weights times values for
     one sequence of L queries and S keys, without scaling, softmax and projections.
@@ -395,49 +395,49 @@ def multihead_costs(shape, h):
 @multihead_costs.check
 def _(answer, rng):
     for _ in range(3):
-        h, d, L, S = sizes(rng, 4)
-        E = h * d
-        parts = unpack(answer(np.array([E, L, S]), h), "the parameters", "the multiplications")
+        H, d, L, S = sizes(rng, 4)
+        E = H * d
+        parts = unpack(answer(np.array([E, L, S]), H), "the parameters", "the multiplications")
         matrices = [np.ones((E, E)) for _ in range(4)]
         parameters = sum(m.size + len(m) for m in matrices)
         known = {
             "the biases are missing": 4 * E * E,
             "the output has a matrix too: four, not three": 3 * E * E + 3 * E,
-            "the heads share the width: h is not in it": h * (4 * E * E + 4 * E),
+            "the heads share the width: H is not in it": H * (4 * E * E + 4 * E),
             "the output projection has a bias as well": 4 * E * E + 3 * E,
         }
         same(parts[0], parameters, "the number of parameters", known=known)
         one_head = np.ones((L, S)).size * d * 2
         known = {
             "two products: QKᵀ, and weights times values": L * S * E,
-            "each head has only E/h numbers": 2 * L * S * E * h,
-            "this is one head of h": one_head,
+            "each head has only E/H numbers": 2 * L * S * E * H,
+            "this is one head of H": one_head,
         }
-        same(parts[1], h * one_head, "the number of multiplications", known=known)
+        same(parts[1], H * one_head, "the number of multiplications", known=known)
 
 
 @multihead_costs.wrong("the biases are missing")
-def _no_biases(shape, h):
+def _no_biases(shape, H):
     E, L, S = shape
     return 4 * E * E, 2 * L * S * E
 
 
 @multihead_costs.wrong("four, not three")
-def _three(shape, h):
+def _three(shape, H):
     E, L, S = shape
     return 3 * E * E + 3 * E, 2 * L * S * E
 
 
 @multihead_costs.wrong("two products")
-def _one_product(shape, h):
+def _one_product(shape, H):
     E, L, S = shape
     return 4 * E * E + 4 * E, L * S * E
 
 
-@multihead_costs.wrong("this is one head of h")
-def _one_of_h(shape, h):
+@multihead_costs.wrong("this is one head of H")
+def _one_of_h(shape, H):
     E, L, S = shape
-    return 4 * E * E + 4 * E, 2 * L * S * E // h
+    return 4 * E * E + 4 * E, 2 * L * S * E // H
 
 
 # ---------------------------------------------------------------- 10.8
