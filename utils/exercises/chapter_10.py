@@ -322,53 +322,51 @@ def _queries(lengths, S):
 @exercise(
     "10.6",
     hints=(
-        "Head 0 owns the first E/H numbers of every vector, head 1 the next, and so on.",
-        "Cut the last axis in two: reshape to (N, T, H, E/H).",
-        "Now the heads stand behind the time. Swap these two axes.",
+        "At each place the d numbers of head 0 come first, then those of head 1, and so on.",
+        "So head and number must be neighbors: bring the axes into the order N, T, H, d.",
+        "`x.transpose(0, 2, 1, 3)` does; then `reshape` the last two axes into one.",
     ),
-    why="reshape reads memory in order, so it can cut an axis but not swap two. Reshaping straight "
-    "to (N, H, T, d) gives the right shape and mixes times and heads: no error will tell you.",
+    why="reshape reads memory in order, so it can melt two neighbors into one axis but not swap "
+    "any. Reshaping at once gives the right shape and mixes places and heads: no error will "
+    "tell you.",
 )
-def split_heads(x, H):
-    """Vectors x (N, T, E), cut for H heads: (N, H, T, E/H)."""
-    N, T, E = x.shape
-    return x.reshape(N, T, H, E // H).transpose(0, 2, 1, 3)
+def join_heads(x):
+    """What H heads found at T places, x (N, H, T, d), as vectors (N, T, H·d)."""
+    N, H, T, d = x.shape
+    return x.transpose(0, 2, 1, 3).reshape(N, T, H * d)
 
 
-@split_heads.check
+@join_heads.check
 def _(answer, rng):
     for _ in range(3):
-        N, T, H, d = sizes(rng, 4)
-        x = rng.normal(size=(N, T, H * d))
-        expected = np.stack([x[:, :, k * d : (k + 1) * d] for k in range(H)], axis=1)
+        N, H, T, d = sizes(rng, 4)
+        x = rng.normal(size=(N, H, T, d))
         known = {
-            "reshape alone mixes times and heads: cut the last axis, then swap": x.reshape(
-                N, H, T, d
+            "reshape alone mixes places and heads: swap axes 1 and 2 first": x.reshape(N, T, H * d),
+            "the numbers of one head must stay together": x.transpose(0, 2, 3, 1).reshape(
+                N, T, H * d
             ),
-            "the heads must come before the time: swap axes 1 and 2": x.reshape(N, T, H, d),
-            "head k owns a block of neighbors, here it has every h-th number": x.reshape(
-                N, T, d, H
-            ).transpose(0, 3, 1, 2),
+            "the heads are joined, not added": x.sum(axis=1),
         }
-        same(answer(x, H), expected, "the array", known=known)
+        expected = np.concatenate([x[:, k] for k in range(H)], axis=2)
+        same(answer(x), expected, "the array", known=known)
 
 
-@split_heads.wrong("reshape alone mixes")
-def _reshape(x, H):
-    N, T, E = x.shape
-    return x.reshape(N, H, T, E // H)
+@join_heads.wrong("reshape alone mixes")
+def _reshape(x):
+    N, H, T, d = x.shape
+    return x.reshape(N, T, H * d)
 
 
-@split_heads.wrong("swap axes 1 and 2")
-def _unswapped(x, H):
-    N, T, E = x.shape
-    return x.reshape(N, T, H, E // H)
+@join_heads.wrong("must stay together")
+def _interleaved(x):
+    N, H, T, d = x.shape
+    return x.transpose(0, 2, 3, 1).reshape(N, T, H * d)
 
 
-@split_heads.wrong("every h-th number")
-def _interleaved(x, H):
-    N, T, E = x.shape
-    return x.reshape(N, T, E // H, H).transpose(0, 3, 1, 2)
+@join_heads.wrong("joined, not added")
+def _summed(x):
+    return x.sum(axis=1)
 
 
 # ---------------------------------------------------------------- 10.7
