@@ -123,9 +123,9 @@ def train(
     """
     if (steps > 0) == (seconds > 0):
         raise ValueError(f"give steps or seconds, got {steps} and {seconds}")
+    start, losses, parts = time.process_time(), [], 10_000
+    factor = one_cycle(parts, warmup=0.05)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr, betas=(0.9, 0.98))
-    parts = 10_000
-    factor, losses, start = one_cycle(parts, warmup=0.05), [], time.process_time()
     model.train()
     while True:
         for x, y, targets in lessons(*data, alphabet, batch_size, rng):
