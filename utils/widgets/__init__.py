@@ -20,6 +20,7 @@ _HOMES = {
     "RNNStepper": "rnn_stepper",
     "WordWriter": "word_writer",
     "LatentMap": "latent_map",
+    "PronunciationMap": "pronunciation_map",
     "mistake_browser": "mistakes",
     "GateViewer": "gate_viewer",
     "adding_lengths": "adding_problem",
