@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 
-def script(name: str) -> str:
-    """Return the JavaScript of a widget: the shared helpers, then ``name.js``."""
-    return "\n".join(
-        (HERE / part).read_text(encoding="utf-8") for part in ("_common.js", f"{name}.js")
-    )
+def script(*names: str) -> str:
+    """Return the JavaScript of a widget: the shared helpers, then each ``name.js``."""
+    files = (HERE / f"{name}.js" for name in ("_common", *names))
+    return "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 
 class Numbers(traitlets.TraitType):

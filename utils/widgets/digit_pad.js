@@ -80,9 +80,7 @@ const RULES = {
 
 /** Give every layer its part of the weights, base64 of float32 numbers, low byte first. */
 function unpack(layers, text) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const view = new DataView(bytes.buffer);
-  const numbers = Float64Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
+  const numbers = floats(text);
   let used = 0;
   const take = (count) => numbers.subarray(used, used += count);
   return layers.map(([kind, ...settings]) => {
@@ -95,21 +93,6 @@ function unpack(layers, text) {
 function run(network, image) {
   let x = { shape: [1, SIDE, SIDE], data: image };
   return network.map(({ kind, settings, w, b }) => (x = RULES[kind](x, settings, w, b)));
-}
-
-function softmax(scores) {
-  const top = Math.max(...scores);
-  const e = Array.from(scores, (value) => Math.exp(value - top));
-  const sum = e.reduce((a, b) => a + b, 0);
-  return e.map((value) => value / sum);
-}
-
-function button(parent, text, press) {
-  const node = make(parent, "button", { type: "button" }, text);
-  node.style.cssText = "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; "
-    + "color: inherit; cursor: pointer; font: inherit; min-height: 32px; padding: 2px 12px";
-  node.addEventListener("click", press);
-  return node;
 }
 
 /** A row of maps side by side, `cols` in a line, on one canvas. */

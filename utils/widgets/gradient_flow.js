@@ -7,14 +7,6 @@ const STD = {
 };
 const drawn = new Map();
 
-/** Number n of T. Ettinger's mulberry32, between 0 and 1. */
-function uniform(seed, n) {
-  let t = (seed + Math.imul(n + 1, 0x6d2b79f5)) | 0;
-  t = Math.imul(t ^ (t >>> 15), t | 1);
-  t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-  return (((t ^ (t >>> 14)) >>> 0) + 0.5) / 2 ** 32;
-}
-
 /** All standard normal numbers of one draw, by Box and Muller: normals() in gradient_flow.py. */
 function normals(seed) {
   if (!drawn.has(seed)) {

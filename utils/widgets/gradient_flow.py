@@ -9,6 +9,7 @@ import numpy as np
 
 from utils import plotting
 from utils.widgets._hero import Hero, Numbers, script
+from utils.widgets._random import uniforms
 from utils.widgets.activation_explorer import Choice
 
 if TYPE_CHECKING:
@@ -31,15 +32,9 @@ HEALTHY = 0.1, 10.0
 def normals(seed: int) -> np.ndarray:
     """All standard normal numbers of one draw; the browser draws the same.
 
-    Number n of the uniform ones is the n-th of T. Ettinger's mulberry32, a function of the counter
-    in 32-bit arithmetic; pairs become normal by G. Box and M. Muller (1958),
-    doi:10.1214/aoms/1177706645.
+    Pairs of uniform ones become normal by G. Box and M. Muller (1958), doi:10.1214/aoms/1177706645.
     """
-    count = 2 * BATCH * WIDTH + MAX_DEPTH * WIDTH * WIDTH
-    t = np.uint32(seed) + np.arange(1, count + 1, dtype=np.uint32) * np.uint32(0x6D2B79F5)
-    t = (t ^ t >> np.uint32(15)) * (t | np.uint32(1))
-    t ^= t + (t ^ t >> np.uint32(7)) * (t | np.uint32(61))
-    u = ((t ^ t >> np.uint32(14)) + 0.5) / 2**32
+    u = uniforms(seed, 2 * BATCH * WIDTH + MAX_DEPTH * WIDTH * WIDTH)
     radius, angle = np.sqrt(-2 * np.log(u[::2])), 2 * np.pi * u[1::2]
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).ravel()
 
@@ -100,7 +95,7 @@ class GradientFlow(Hero):
     """
 
     STATE = ("depth", "activation", "initialization", "normalization", "skip", "seed")
-    _esm = script("gradient_flow")
+    _esm = script("_extra", "gradient_flow")
 
     depth = Numbers(30, MIN_DEPTH, MAX_DEPTH).tag(sync=True)
     activation = Choice(tuple(ACTIVATIONS), "sigmoid").tag(sync=True)
