@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+import operator
+import signal
+import sys
+
 import pytest
+
+# a shell starts background jobs deaf to interrupts, which some tests send
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_runtest_setup():
+    """Let every test draw the same numbers, whatever ran before it."""
+    for name, seed in (("torch", "manual_seed"), ("keras", "utils.set_random_seed")):
+        module = sys.modules.get(name)
+        if module is not None:
+            operator.attrgetter(seed)(module)(0)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -149,3 +149,20 @@ def test_importing_it_imports_no_framework():
     code = "import sys, utils.vision; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_affine_without_limits_changes_nothing(x):
+    still = same_draw(vision.affine, x, degrees=0, scale=0, shear=0, shift=0)
+    np.testing.assert_allclose(still, x, atol=1e-5)
+
+
+def test_affine_moves_a_dot_within_its_limits():
+    dot = torch.zeros(200, 1, 21, 31)
+    dot[:, :, 10, 15] = 1.0
+    moved = same_draw(vision.affine, dot, degrees=0, scale=0, shear=0, shift=2)[:, 0].numpy()
+    rows, columns = (moved.sum(axis=axis) @ np.arange(n) for axis, n in ((2, 21), (1, 31)))
+    for center, places in ((10, rows), (15, columns)):
+        assert np.abs(places - center).max() <= 2 + 1e-4
+        assert np.ptp(places) > 3.5
+    turned = same_draw(vision.affine, dot, degrees=90, scale=0.5, shear=1, shift=0)[:, 0]
+    assert (turned[:, 10, 15] > 0.9).all()  # the center stays

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,7 @@ class Kind:
         to_keras: from PyTorch's named arrays to the list that `set_weights` takes.
         from_keras: from the list that `get_weights` gives to PyTorch's named arrays.
         needs: arguments that a Keras layer must have, for others compute another function.
+        whole: whether Keras has one layer where PyTorch has a layer with others inside it.
 
     """
 
@@ -34,6 +35,7 @@ class Kind:
     to_keras: Callable[[Weights], list[np.ndarray]]
     from_keras: Callable[[list[np.ndarray]], Weights]
     needs: dict[str, Any] = field(default_factory=dict)
+    whole: bool = False
 
 
 def _kernel(keras: str, *axes: int) -> Kind:
@@ -95,6 +97,34 @@ def _recurrent(
     return Kind(keras, to_keras, from_keras, needs)
 
 
+def _attention_to_keras(w: Weights) -> list[np.ndarray]:
+    """Kernel and perhaps bias for queries, keys, values and output, each with one axis of heads."""
+    kernels = [*np.split(w["in_proj_weight"], 3), w["out_proj.weight"]]
+    if "in_proj_bias" not in w:
+        return [kernel.T for kernel in kernels]
+    biases = [*np.split(w["in_proj_bias"], 3), w["out_proj.bias"]]
+    return [a for kernel, b in zip(kernels, biases, strict=True) for a in (kernel.T, b)]
+
+
+def _attention_from_keras(arrays: list[np.ndarray]) -> Weights:
+    has_bias = len(arrays) == 8
+    *kernels, output = arrays[::2] if has_bias else arrays
+    if len({len(kernel) for kernel in kernels}) > 1:
+        raise ValueError(
+            "PyTorch's attention keeps queries, keys and values of one length in one matrix, but "
+            f"this MultiHeadAttention takes lengths {', '.join(str(len(k)) for k in kernels)}"
+        )
+    weights = {
+        "in_proj_weight": np.concatenate([k.reshape(len(k), -1).T for k in kernels]),
+        "out_proj.weight": output.reshape(-1, output.shape[-1]).T,
+    }
+    if has_bias:
+        *biases, last = arrays[1::2]
+        weights["in_proj_bias"] = np.concatenate([b.ravel() for b in biases])
+        weights["out_proj.bias"] = last
+    return weights
+
+
 _BATCH_NORM = _normalization(
     "BatchNormalization",
     *("weight", "bias", "running_mean", "running_var"),
@@ -114,6 +144,9 @@ KINDS = {  # by the name of the class in PyTorch and in the engine
     "RNNCell": _recurrent("SimpleRNNCell", (0,), ""),
     "LSTMCell": _recurrent("LSTMCell", (0, 1, 2, 3), ""),
     "GRUCell": _recurrent("GRUCell", (1, 0, 2), "", biases=2, reset_after=True),
+    "MultiheadAttention": Kind(
+        "MultiHeadAttention", _attention_to_keras, _attention_from_keras, whole=True
+    ),
 }
 
 
@@ -122,10 +155,10 @@ def copy_weights(source: Any, target: Any) -> None:
 
     Both are models of any of the three worlds (`layers.Module`, `torch.nn.Module`, `keras.Model`).
     Their layers with weights are matched in order; the target keeps its device and precision. Only
-    arrays are copied: the ε of a normalization and the φ of an RNN stay what each library makes
-    them. Recurrent layers have one level and one direction. A Keras GRU must have its default
-    ``reset_after=True``: without it the reset gate acts before the matrix product, another function
-    that PyTorch does not have.
+    arrays are copied: the ε of a normalization, the φ of an RNN and the number of heads stay what
+    each library makes them. Recurrent layers have one level and one direction. A Keras GRU must
+    have its default ``reset_after=True``: without it the reset gate acts before the matrix product,
+    another function that PyTorch does not have.
 
     Keras keeps channels last, so it flattens pixels in another order: where a dense layer follows
     an image, put ``Permute((3, 1, 2))`` before Keras's ``Flatten()``.
@@ -183,11 +216,16 @@ def _layers(model: Any) -> list[_Layer]:
 
 def _named_layers(model: Any, write: Callable[[Any, Weights], None]) -> list[_Layer]:
     """The layers of an engine or PyTorch model: modules that own arrays themselves."""
-    found = []
+    found, done = [], ()
     for name, module in model.named_modules():
-        own = {key: value for key, value in module.state_dict().items() if "." not in key}
+        if name.startswith(done):
+            continue
+        kind = type(module).__name__
+        whole = kind in KINDS and KINDS[kind].whole
+        if whole:
+            done += (f"{name}." if name else "",)
+        own = {key: value for key, value in module.state_dict().items() if whole or "." not in key}
         if own:
-            kind = type(module).__name__
             if kind not in KINDS:
                 raise TypeError(
                     f"layer {name!r} is a {kind}; copy_weights knows {', '.join(KINDS)}"
@@ -203,20 +241,28 @@ def _array(value: Any) -> np.ndarray:
 
 
 def _write_engine(module: Module, weights: Weights) -> None:
-    for name, array in weights.items():
-        part = getattr(module, name)
+    for path, array in weights.items():
+        owner, name = _owner(module, path)
+        part = getattr(owner, name)
         if isinstance(part, Tensor):
             part.data = array.astype(part.dtype)
         else:
-            setattr(module, name, array.astype(part.dtype))
+            setattr(owner, name, array.astype(part.dtype))
 
 
 def _write_torch(module: Any, weights: Weights) -> None:
     import torch
 
     with torch.no_grad():
-        for name, array in weights.items():
-            getattr(module, name).copy_(torch.from_numpy(array))
+        for path, array in weights.items():
+            owner, name = _owner(module, path)
+            getattr(owner, name).copy_(torch.from_numpy(array))
+
+
+def _owner(module: Any, path: str) -> tuple[Any, str]:
+    """The module that holds an array, and the array's name in it."""
+    *parents, name = path.split(".")
+    return reduce(getattr, parents, module), name
 
 
 def _keras_layer(layer: Any) -> _Layer:
@@ -227,16 +273,16 @@ def _keras_layer(layer: Any) -> _Layer:
         raise TypeError(
             f"layer {layer.name!r} is a {type(layer).__name__}; copy_weights knows {known}"
         )
-    kind = KINDS[name]
+    kind, arrays = KINDS[name], layer.get_weights()
     for argument, value in kind.needs.items():
         if getattr(layer, argument) != value:
             raise ValueError(f"layer {layer.name!r} must be made with {argument}={value}")
-    return _Layer(
-        layer.name,
-        name,
-        kind.from_keras(layer.get_weights()),
-        lambda weights: layer.set_weights(kind.to_keras(weights)),
-    )
+
+    def write(weights: Weights) -> None:
+        pairs = zip(kind.to_keras(weights), arrays, strict=True)
+        layer.set_weights([new.reshape(old.shape) for new, old in pairs])  # heads have an own axis
+
+    return _Layer(layer.name, name, kind.from_keras(arrays), write)
 
 
 def _flat(model: Any) -> Iterator[Any]:

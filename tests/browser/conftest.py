@@ -16,14 +16,6 @@ def browser():
         yield browser
 
 
-@pytest.fixture(scope="session", autouse=True)
-def screenshots(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        if "COURSE_SCREENSHOTS" not in jupyter.os.environ:
-            patch.setenv("COURSE_SCREENSHOTS", str(tmp_path_factory.mktemp("screenshots")))
-        yield
-
-
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory, browser):
     server = jupyter.Lab(tmp_path_factory.mktemp("lab"))

@@ -280,7 +280,10 @@ class Notebook:
         )
 
     def screenshots(self, name: str) -> None:
-        """Save the whole notebook in strips, both themes, 800 and 1280 wide; end light and 1280."""
+        """Where pictures are wanted, keep the whole notebook in strips: both themes, two widths."""
+        folder = pictures()
+        if folder is None:
+            return
         outer = self.page.locator(".jp-NotebookPanel:visible .jp-WindowedPanel-outer")
         for theme in ("dark", "light"):
             self.theme(theme)
@@ -291,7 +294,7 @@ class Notebook:
                 for number, top in enumerate(range(0, height, step)):
                     outer.evaluate("(node, top) => { node.scrollTop = top; }", top)
                     frames(self.page)
-                    path = pictures() / f"{name}-{theme}-{width}-{number}.png"
+                    path = folder / f"{name}-{theme}-{width}-{number}.png"
                     self.page.screenshot(path=path)
         self.page.set_viewport_size({"width": 1280, "height": 900})
 
@@ -306,8 +309,10 @@ def without_network(route: Any) -> None:
         route.abort()
 
 
-def pictures() -> Path:
-    """Return the folder for screenshots, from COURSE_SCREENSHOTS."""
+def pictures() -> Path | None:
+    """Return the folder for screenshots that COURSE_SCREENSHOTS names, or None: they take time."""
+    if not os.environ.get("COURSE_SCREENSHOTS"):
+        return None
     folder = Path(os.environ["COURSE_SCREENSHOTS"])
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -323,7 +328,8 @@ def show_plain(page: Page, widget: Any) -> None:
     state = {
         name: getattr(widget, name)
         for name in widget.trait_names(sync=True)
-        if not name.startswith("_") and isinstance(getattr(widget, name), str | float | tuple)
+        if not name.startswith("_")
+        and isinstance(getattr(widget, name), str | float | tuple | dict)
     }
     page.set_content(f"<style>{widget._css}</style><div id='here'></div>")
     page.evaluate(

@@ -187,7 +187,8 @@ def test_nothing_is_cut_off_in_a_plain_page(plain, page, width, scheme):
         hero = plain(make())
         page.add_style_tag(content=":root { color-scheme: light dark; }")
         assert jupyter.cut_off(hero) == []
-        hero.screenshot(path=jupyter.pictures() / f"{name}-plain-{scheme}-{width}.png")
+        if folder := jupyter.pictures():
+            hero.screenshot(path=folder / f"{name}-plain-{scheme}-{width}.png")
 
 
 def test_the_echo_of_an_older_value_does_not_undo_a_newer_one(plain, page):

@@ -1,5 +1,12 @@
 """Layers and losses on the engine, named and shaped as in PyTorch; one family a file."""
 
+from utils.layers.attention import (
+    AdditiveAttention,
+    MultiheadAttention,
+    attend,
+    causal_mask,
+    scaled_dot_product_attention,
+)
 from utils.layers.basic import (
     Dropout,
     Flatten,
@@ -47,6 +54,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "AdditiveAttention",
     "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
@@ -61,14 +69,17 @@ __all__ = [
     "Linear",
     "MaxPool2d",
     "Module",
+    "MultiheadAttention",
     "RNNCell",
     "ReLU",
     "Sequential",
     "Sigmoid",
     "Softmax",
     "Tanh",
+    "attend",
     "avg_pool2d",
     "binary_cross_entropy_with_logits",
+    "causal_mask",
     "col2im",
     "conv2d",
     "conv_transpose2d",
@@ -81,6 +92,7 @@ __all__ = [
     "mse_loss",
     "orthogonal",
     "output_size",
+    "scaled_dot_product_attention",
     "standardize",
     "uniform",
 ]

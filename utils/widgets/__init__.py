@@ -19,7 +19,11 @@ _HOMES = {
     "AblationBoard": "ablation_board",
     "RNNStepper": "rnn_stepper",
     "WordWriter": "word_writer",
+    "LatentMap": "latent_map",
+    "PronunciationMap": "pronunciation_map",
     "mistake_browser": "mistakes",
+    "GateViewer": "gate_viewer",
+    "adding_lengths": "adding_problem",
 }
 __all__ = sorted(_HOMES)
 

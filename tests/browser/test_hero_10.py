@@ -1,0 +1,121 @@
+"""The pronunciation map in a real browser: its numbers equal NumPy's, it follows what is typed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.browser import lab as jupyter
+from utils.phonemes import FIRST
+from utils.widgets import PronunciationMap
+from utils.widgets.pronunciation_map import PHONEMES, recorded, speak
+
+pytestmark = pytest.mark.browser
+ALPHABET = list("abcdefghijklmnopqrstuvwxyz")
+
+
+def random_word(rng):
+    return "".join(rng.choice(ALPHABET, rng.integers(1, 13)))
+
+
+def test_every_number_equals_numpy(plain, page):
+    speaker = PronunciationMap()
+    plain(speaker)
+    page.evaluate(
+        """async (source) => {
+          const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+          window.script = await import(url);
+          const parts = ["arrays", "weights", "scales"].map((key) => model.get(key));
+          window.net = script.unpack(...parts);
+        }""",
+        str(speaker._esm),
+    )
+    rng = np.random.default_rng(0)
+    for word in ["knight", "phonetic", *(random_word(rng) for _ in range(20))]:
+        temperature = float(rng.choice([1, 5, 30, 100]))
+        shown = page.evaluate("([word, t]) => script.speak(word, net, t)", [word, temperature])
+        ours = speak(word, recorded(), temperature)
+        assert tuple(PHONEMES[code - FIRST] for code in shown["codes"]) == ours.phonemes
+        np.testing.assert_allclose(shown["probabilities"], ours.probabilities, atol=1e-12)
+        weights = np.reshape(shown["weights"], ours.weights.shape)
+        np.testing.assert_allclose(weights, ours.weights, atol=1e-12)
+
+
+def test_the_readout_equals_python(plain, page):
+    speaker = PronunciationMap()
+    hero = plain(speaker)
+    rng = np.random.default_rng(1)
+    for _ in range(15):
+        speaker.word, speaker.step = random_word(rng), int(rng.integers(0, 18))
+        speaker.temperature = int(rng.integers(1, 101))
+        state = {name: getattr(speaker, name) for name in speaker.STATE}
+        jupyter.set_plain(page, **state)
+        shown = jupyter.readout(hero)
+        assert shown["probability"] == pytest.approx(speaker.probability, abs=1e-12)
+        assert shown["weight"] == pytest.approx(speaker.weight, abs=1e-12)
+        said = hero.locator("[aria-label=phonemes]").inner_text()
+        assert said == (" ".join(speaker.answer.phonemes) or "(silence)")
+        assert hero.get_by_role("radio").count() == len(speaker.answer.phonemes)
+
+
+def test_what_is_typed_is_cleaned_and_spoken(plain, page):
+    hero = plain(PronunciationMap())
+    field = hero.get_by_role("textbox")
+    field.fill("")
+    assert page.evaluate("model.get('word')") == "phonetic"  # an empty field says nothing new
+    field.press_sequentially("Kn1g h-t")
+    jupyter.frames(page)
+    assert field.input_value() == "knght"
+    field.fill("Knight")
+    jupyter.frames(page)
+    assert page.evaluate("model.get('word')") == "knight"
+    assert hero.locator("[aria-label=phonemes]").inner_text() == "N AY T"
+    field.fill("")
+    field.blur()
+    assert field.input_value() == "knight"
+
+
+def test_rows_by_keyboard_and_mouse(plain, page):
+    hero = plain(PronunciationMap(word="phonetic"))
+    rows = hero.get_by_role("radio")
+    rows.nth(0).focus()
+    for key, wanted in {
+        "ArrowDown": 1, "ArrowRight": 2, "ArrowUp": 1, "End": 6, "ArrowDown ": 6, "Home": 0,
+        "ArrowLeft": 0,
+    }.items():  # fmt: skip
+        page.keyboard.press(key.strip())
+        jupyter.frames(page)
+        jupyter.frames(page)
+        assert page.evaluate("model.get('step')") == wanted
+        assert rows.nth(wanted).get_attribute("aria-checked") == "true"
+        assert rows.nth(wanted).evaluate("(row) => row === document.activeElement")
+    rows.nth(4).click()
+    jupyter.frames(page)
+    assert page.evaluate("model.get('step')") == 4
+
+
+@pytest.mark.parametrize("width", [380, 1000])
+@pytest.mark.parametrize("word", ["a", "phonetic", "abcdefghijkl"])
+def test_nothing_is_cut_off(word, width, plain, page):
+    page.set_viewport_size({"width": width, "height": 900})
+    assert jupyter.cut_off(plain(PronunciationMap(word=word))) == []
+
+
+def test_in_jupyterlab_typing_reaches_python_and_no_shortcut(open_notebook):
+    notebook = open_notebook(
+        "from utils.widgets import PronunciationMap\nspeaker = PronunciationMap()\nspeaker"
+    )
+    notebook.run_all()
+    hero = notebook.heroes().nth(0)
+    hero.wait_for()
+    jupyter.exercise(notebook.page, hero)
+    field = hero.get_by_role("textbox")
+    field.fill("")
+    field.press_sequentially("addbaxyz")  # letters that JupyterLab takes for commands
+    notebook.settle()
+    assert notebook.kernel("", "speaker.word") == "addbaxyz"
+    assert notebook.page.locator(".jp-NotebookPanel .jp-CodeCell").count() == 1
+    notebook.kernel("speaker.word = 'queue'")
+    notebook.settle()
+    assert field.input_value() == "queue"
+    assert hero.locator("[aria-label=phonemes]").inner_text() == "K Y UW"

@@ -1,0 +1,192 @@
+"""Chapter 10's encoder–decoder: lessons, errors, answers; the recorded weights in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from utils import layers
+from utils.datasets import load_pronunciations
+from utils.engine import concatenate
+from utils.phonemes import (
+    END,
+    EXAMPLES,
+    FIRST,
+    LONGEST,
+    PAD,
+    START,
+    edit_distance,
+    error_rate,
+    errors,
+    lessons,
+    spell,
+)
+from utils.pronounce import Pronouncer, pronounce, train
+from utils.weights import copy_weights
+
+ALPHABET = ("A", "B", "C")
+WORDS = ["ab", "abc", "cab", "a", "bc", "b", "ccc"]
+SOUNDS = [tuple(word.upper()) for word in WORDS]
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+# ---------------------------------------------------------------- lessons and errors
+
+
+def test_the_alphabet_is_the_dictionarys():
+    data = load_pronunciations()
+    assert tuple(data.phonemes) == tuple(sorted(EXAMPLES))
+    assert max(map(len, data.y_train + data.y_test)) < LONGEST
+    assert spell(data.letters) == list(range(1, 27))
+
+
+def test_an_epoch_has_every_word_once_with_both_halves(rng):
+    seen = []
+    for x, y, targets in lessons(WORDS, SOUNDS, ALPHABET, 2, rng):
+        assert 1 <= len(x) <= 2
+        assert (x > 0).all()  # no letter is padded
+        assert (y[:, 0] == START).all()
+        for letters, given, wanted in zip(x, y, targets, strict=True):
+            word = "".join("abc"[k - 1] for k in letters)
+            codes = [FIRST + "abc".index(letter) for letter in word]
+            assert [k for k in given if k != PAD] == [START, *codes]
+            assert [k for k in wanted if k != PAD] == [*codes, END]
+            seen.append(word)
+    assert sorted(seen) == sorted(WORDS)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "distance"),
+    [("kitten", "sitting", 3), ("", "abc", 3), ("abc", "", 3), ("abc", "abc", 0), ("ab", "ba", 2),
+     ("intention", "execution", 5)],
+)  # fmt: skip
+def test_edit_distance_of_known_pairs(a, b, distance):
+    assert edit_distance(a, b) == distance
+    assert edit_distance(list(a), list(b)) == distance
+
+
+def test_edit_distance_is_a_metric(rng):
+    words = ["".join(rng.choice(list("ab"), n)) for n in rng.integers(0, 6, 12)]
+    for a in words:
+        for b in words:
+            d = edit_distance(a, b)
+            assert d == edit_distance(b, a)
+            assert (d == 0) == (a == b)
+            assert abs(len(a) - len(b)) <= d <= max(len(a), len(b))
+            assert all(d <= edit_distance(a, c) + edit_distance(c, b) for c in words)
+
+
+def test_the_nearest_pronunciation_counts():
+    right = [("T", "AH"), ("T", "UW", "W")]
+    assert errors(("T", "UW"), right) == (1, 2)  # of two at the same distance the shorter
+    assert errors(("T", "UW", "W"), right) == (0, 3)
+    assert error_rate([("T", "UW"), ("A",)], [right, [("A",)]]) == pytest.approx(1 / 3)
+
+
+# ---------------------------------------------------------------- the network
+
+
+@pytest.mark.parametrize("attention", [True, False])
+def test_answers_are_those_of_the_forward_pass(attention):
+    """Writing step by step gives the scores of teacher forcing on the same phonemes."""
+    torch.manual_seed(0)
+    model = Pronouncer(3, attention, embedding=4, reader=5, writer=6)
+    for word, answer in zip(WORDS, pronounce(model, WORDS, ALPHABET), strict=True):
+        codes = [FIRST + ALPHABET.index(phoneme) for phoneme in answer.phonemes]
+        scores = model(torch.tensor([spell(word)]), torch.tensor([[START, *codes]]))
+        best = (END + scores[..., END:].argmax(-1))[0].tolist()
+        ended = len(codes) < LONGEST
+        assert best[: len(codes)] == codes
+        assert not ended or best[len(codes)] == END
+        if attention:
+            assert answer.weights.shape == (len(codes), len(word))
+            np.testing.assert_allclose(answer.weights.sum(axis=1), 1, rtol=1e-5)
+        else:
+            assert answer.weights is None
+
+
+@pytest.mark.parametrize("attention", [True, False])
+def test_it_learns_to_copy(attention, rng):
+    torch.manual_seed(0)
+    model = Pronouncer(3, attention, embedding=8, reader=12, writer=16)
+    losses = train(model, (WORDS, SOUNDS), ALPHABET, steps=150, lr=0.02, batch_size=4, rng=rng)
+    assert len(losses) == 150
+    assert losses[-1] < 0.2 < losses[0]
+    answers = pronounce(model, WORDS, ALPHABET)
+    assert error_rate([a.phonemes for a in answers], [[sound] for sound in SOUNDS]) < 0.1
+
+
+def test_training_by_the_clock_ends(rng):
+    model = Pronouncer(3, embedding=2, reader=2, writer=2)
+    assert train(model, (WORDS, SOUNDS), ALPHABET, seconds=0.05, rng=rng)
+    for options in ({}, {"steps": 1, "seconds": 1}):
+        with pytest.raises(ValueError, match="give steps or seconds"):
+            train(model, (WORDS, SOUNDS), ALPHABET, rng=rng, **options)
+
+
+def test_the_same_seed_gives_the_same_run():
+    runs = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        model = Pronouncer(3, embedding=4, reader=4, writer=4)
+        rng = np.random.default_rng(3)
+        runs.append(train(model, (WORDS, SOUNDS), ALPHABET, steps=5, batch_size=2, rng=rng))
+    assert runs[0] == runs[1]
+
+
+def test_without_attention_only_the_last_states_count():
+    """Equal summaries give equal scores, whatever the states in between."""
+    torch.manual_seed(0)
+    model = Pronouncer(3, attention=False, embedding=4, reader=5, writer=6)
+    memory, state = model.read(torch.tensor([[1, 2, 3, 1]]))
+    assert memory.shape == (1, 10)
+    assert state.shape == (1, 1, 6)
+    scores, *_ = model.write(torch.tensor([[START, 4]]), state, memory)
+    torch.testing.assert_close(scores, model(torch.tensor([[1, 2, 3, 1]]), torch.tensor([[1, 4]])))
+
+
+class OnTheEngine(layers.Module):
+    """Chapter 10's network as its notebook writes it."""
+
+    def __init__(self, sizes, rng):
+        phonemes, embedding, reader, writer = sizes
+        self.letters = layers.Embedding(27, embedding, rng=rng)
+        self.rightward = layers.GRU(embedding, reader, rng=rng)
+        self.leftward = layers.GRU(embedding, reader, rng=rng)
+        self.bridge = layers.Linear(2 * reader, writer, rng=rng)
+        self.phonemes = layers.Embedding(FIRST + phonemes, embedding, rng=rng)
+        self.writer = layers.GRU(embedding, writer, rng=rng)
+        self.query = layers.Linear(writer, writer, rng=rng)
+        self.key = layers.Linear(2 * reader, writer, rng=rng)
+        self.output = layers.Linear(writer + 2 * reader + embedding, FIRST + phonemes, rng=rng)
+
+    def forward(self, x, y):
+        e = self.letters(x)
+        right, last = self.rightward(e)
+        left, first = self.leftward(e[:, ::-1])
+        memory = concatenate([right, left[:, ::-1]], dim=2)
+        e = self.phonemes(y)
+        s, _ = self.writer(e, self.bridge(concatenate([last, first], dim=2)).tanh())
+        context, _ = layers.scaled_dot_product_attention(self.query(s), self.key(memory), memory)
+        return self.output(concatenate([s, context, e], dim=2))
+
+
+def test_the_engine_has_the_same_scores_and_gradients(rng):
+    sizes = (3, 4, 5, 6)
+    ours, theirs = OnTheEngine(sizes, rng), Pronouncer(3, True, *sizes[1:])
+    copy_weights(ours, theirs)
+    x, y, targets = next(lessons(WORDS, SOUNDS, ALPHABET, 3, rng))
+    a, b = ours(x, y), theirs(torch.tensor(x), torch.tensor(y))
+    np.testing.assert_allclose(a.data, b.detach().numpy(), rtol=1e-5, atol=1e-5)
+    flat = targets.ravel()
+    layers.cross_entropy(a.reshape(-1, 6)[flat != PAD], flat[flat != PAD]).backward()
+    F.cross_entropy(b.flatten(0, 1), torch.tensor(flat), ignore_index=PAD).backward()
+    gradients = dict(theirs.named_parameters())
+    for name, p in ours.named_parameters():
+        np.testing.assert_allclose(p.grad, gradients[name].grad, rtol=1e-4, atol=1e-6, err_msg=name)

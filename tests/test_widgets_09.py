@@ -1,0 +1,208 @@
+"""The widgets of chapter 09: the gate viewer and its record, the adding problem and its record."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import traitlets
+
+from utils import layers
+from utils.datasets import load_names
+from utils.engine import Tensor
+from utils.sequences import LastState, encode
+from utils.training import accuracy, evaluate
+from utils.widgets import GateViewer, adding_lengths, adding_problem, gate_viewer
+from utils.widgets.gate_viewer import MAPS, gates, read
+
+NAMES = ("a", "rossi", "zz", "featherstonehaug", "")
+
+
+def network(rng, hidden=5, classes=3):
+    core = layers.LSTM(4, hidden, rng=rng)
+    return LastState(core, classes, embedding=layers.Embedding(27, 4, 0, rng=rng), rng=rng)
+
+
+# ---------------------------------------------------------------- the gate viewer
+
+
+@pytest.mark.parametrize("name", NAMES[:-1])
+def test_gates_equal_the_engine_and_pytorch(name):
+    model = network(np.random.default_rng(0))
+    values = gates(read(model), name)
+    with torch.no_grad():
+        cell = torch.nn.LSTMCell(4, 5)
+        for ours in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+            array = getattr(model.core, f"{ours}_l0").data
+            getattr(cell, ours).copy_(torch.tensor(array))
+        state = None
+        for t, letter in enumerate(encode([name])[0]):
+            x = torch.tensor(model.embedding.weight.data[letter])[None]
+            before = state
+            state = cell(x, state)
+            for key, part in zip("hc", state, strict=True):
+                np.testing.assert_allclose(values[key][t], part[0], atol=1e-6)
+            c_old = 0 if before is None else before[1][0].numpy()
+            c = values["f"][t] * c_old + values["i"][t] * values["g"][t]
+            np.testing.assert_allclose(values["c"][t], c, atol=1e-6)
+            np.testing.assert_allclose(
+                values["h"][t], values["o"][t] * np.tanh(values["c"][t]), atol=1e-12
+            )
+    scores = model(encode([name], 16)).data[0]  # padded and masked
+    np.testing.assert_allclose(values["p"][-1], Tensor(scores).softmax(0).data, atol=1e-6)
+
+
+def test_the_record_reads_names_as_well_as_it_says():
+    kept = gate_viewer.recorded()
+    assert kept["command"] == "python -m utils.widgets.gate_viewer"
+    data = load_names()
+    assert tuple(kept["languages"]) == tuple(data.class_names)
+    right = [
+        gates(kept["weights"], name)["p"][-1].argmax() == label
+        for name, label in zip(data.x_test, data.y_test, strict=True)
+    ]
+    assert np.mean(right) == pytest.approx(kept["accuracy"], abs=0.005)
+    assert kept["accuracy"] > 0.65
+
+
+def test_training_and_writing_make_such_a_record(tmp_path, monkeypatch):
+    model, share = gate_viewer.train(epochs=2)
+    gate_viewer.write(model, share, load_names().class_names, tmp_path / "some.json")
+    monkeypatch.setattr(gate_viewer, "RECORD", tmp_path / "some.json")
+    kept = gate_viewer.recorded.__wrapped__()
+    assert 0.4 < kept["accuracy"] == round(share, 4)
+    for key, array in read(model).items():
+        np.testing.assert_allclose(kept["weights"][key], array, rtol=1e-3)
+    viewer = GateViewer(model, load_names().class_names)
+    x = encode(load_names().x_test, 16)
+    assert evaluate(model, (x, load_names().y_test), layers.cross_entropy, {"a": accuracy})[
+        "a"
+    ] == pytest.approx(share)
+    assert viewer.answer in load_names().class_names
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_state_has_words_and_a_picture(name):
+    viewer = GateViewer(name=name, letter=15, unit=31)
+    t, k = viewer.place
+    assert (t, k) == (max(len(name) - 1, 0), 11)
+    axes = viewer.draw().axes
+    assert [ax.get_title() for ax in axes] == [title for title, _ in MAPS.values()]
+    for ax, key in zip(axes, MAPS, strict=True):
+        if name:
+            np.testing.assert_array_equal(ax.images[0].get_array(), viewer.values[key].T)
+        else:
+            assert not ax.images
+    if name:
+        assert f"letters of {name}" in viewer.describe()
+        assert viewer.answer in viewer.describe()
+        assert f"c = {viewer.values['c'][t, k]:.2f}" in viewer.describe()
+    else:
+        assert viewer.answer == ""
+        assert "No name" in viewer.describe()
+
+
+def test_moving_the_cursor_changes_the_words():
+    viewer = GateViewer(name="moreau")
+    seen = set()
+    for letter, unit in ((0, 0), (5, 0), (2, 6), (5, 11)):
+        viewer.letter, viewer.unit = letter, unit
+        seen.add(viewer.describe())
+    assert len(seen) == 4
+    assert repr(viewer) == "GateViewer(name='moreau', letter=5.0, unit=11.0)"
+
+
+def test_states_and_models_are_checked():
+    viewer = GateViewer()
+    for bad in ("Rossi", "a b", "x" * 17, 3):
+        with pytest.raises(traitlets.TraitError, match="name must be up to 16 of the letters"):
+            viewer.name = bad
+    with pytest.raises(traitlets.TraitError, match="unit must stay between 0 and 31"):
+        viewer.unit = 32
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="has 3 classes, but there are 2"):
+        GateViewer(network(rng), ("a", "b"))
+    with pytest.raises(ValueError, match="at most 32 units, got 27 and 33"):
+        GateViewer(network(rng, hidden=33), "abc")
+    plain = LastState(layers.GRU(4, 5, rng=rng), 3, rng=rng)
+    with pytest.raises(TypeError, match="an embedding and an LSTM"):
+        GateViewer(plain, "abc")
+    assert GateViewer(network(rng), "abc").answer in "abc"
+
+
+# ---------------------------------------------------------------- the adding problem
+
+
+def test_the_record_holds_every_network_at_every_length():
+    kept = json.loads(adding_problem.RECORD.read_text(encoding="utf-8"))
+    assert kept["command"] == "python -m utils.widgets.adding_problem"
+    runs = adding_problem.recorded()
+    networks, lengths = adding_problem.NETWORKS, adding_problem.LENGTHS
+    assert set(runs) == {(name, length) for name in networks for length in lengths}
+    for run in runs.values():
+        assert len(run["loss"]) == adding_problem.STEPS // adding_problem.EVERY
+        assert 0 < run["test"] < 1
+
+
+def test_a_cheap_run_made_again_gives_what_is_recorded():
+    name = "ReLU RNN, identity start"
+    again = adding_problem.train(name, 10, steps=200)
+    kept = adding_problem.recorded()[name, 10]
+    # a shorter run draws other sequences from the same start
+    assert np.mean(again["loss"][-2:]) == pytest.approx(np.mean(kept["loss"][6:8]), rel=0.8)
+    assert again["loss"][0] > 3 * again["loss"][-1]
+
+
+def test_write_keeps_what_recorded_reads(tmp_path, monkeypatch):
+    runs = [{"network": "GRU", "length": 10, "seconds": 1.0, "loss": [0.5, 0.25], "test": 0.1}]
+    adding_problem.write(runs, tmp_path / "some.json")
+    monkeypatch.setattr(adding_problem, "RECORD", tmp_path / "some.json")
+    assert adding_problem.recorded.__wrapped__() == {("GRU", 10): runs[0]}
+
+
+def test_starts_are_what_their_names_say():
+    rng = np.random.default_rng(0)
+    cores = {name: adding_problem.make(name, rng).core for name in adding_problem.NETWORKS}
+    H = adding_problem.HIDDEN
+    for name, core in cores.items():
+        assert type(core).__name__ == name.split(",")[0].split()[-1]
+        U = core.weight_hh_l0.data
+        b = core.bias_ih_l0.data + core.bias_hh_l0.data
+        forget = b[H : 2 * H]
+        if "identity" in name:
+            np.testing.assert_array_equal(U, np.eye(H))
+            assert core.nonlinearity == "relu"
+            assert not b.any()
+        elif "orthogonal" in name:
+            np.testing.assert_allclose(U @ U.T, np.eye(H), atol=1e-5)
+        else:
+            assert abs(U).max() <= 1 / np.sqrt(H)
+        if "forget bias" in name:
+            assert (forget == float(name[-1])).all()
+        elif name.startswith("LSTM"):
+            assert abs(forget).max() <= 2 / np.sqrt(H)
+    with pytest.raises(ValueError, match="no network 'luck'; there are tanh RNN"):
+        adding_problem.make("luck", rng)
+
+
+def test_solved_at_is_the_first_mean_below_the_line():
+    every = adding_problem.EVERY
+    assert adding_problem.solved_at({"loss": [0.1, 0.009, 0.02, 0.001]}) == 2 * every
+    assert adding_problem.solved_at({"loss": [0.1, 0.02]}) is None
+
+
+def test_every_length_shows_its_runs():
+    explorer = adding_lengths()
+    (ax,) = explorer.fig.axes
+    seen = set()
+    for length in adding_problem.LENGTHS:
+        explorer.set(length=length)
+        assert ax.get_title() == f"adding problem, T = {length}"
+        for line in ax.lines[: len(adding_problem.NETWORKS)]:
+            run = adding_problem.recorded()[line.get_label(), length]
+            np.testing.assert_array_equal(line.get_ydata(), run["loss"])
+            step = adding_problem.solved_at(run)
+            words = f"solved by step {step}" if step else "not solved"
+            assert f"{line.get_label()}: {words}" in explorer.readout.value
+        seen.add(explorer.image.value)
+    assert len(seen) == len(adding_problem.LENGTHS)

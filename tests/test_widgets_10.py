@@ -1,0 +1,152 @@
+"""The pronunciation map: its numbers against PyTorch, its recorded weights, its state."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+import pytest
+import torch
+import traitlets
+
+from utils.datasets import load_pronunciations
+from utils.phonemes import error_rate
+from utils.pronounce import Pronouncer, pronounce
+from utils.widgets import PronunciationMap, pronunciation_map
+from utils.widgets.pronunciation_map import PHONEMES, RECORD, quantize, recorded, speak
+
+
+def random_weights(seed, phonemes=39):
+    torch.manual_seed(seed)
+    model = Pronouncer(phonemes, embedding=6, reader=5, writer=7)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.mul_(3)
+    return model, {name: p.double().numpy() for name, p in model.state_dict().items()}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_speak_equals_torch(seed):
+    model, weights = random_weights(seed)
+    rng = np.random.default_rng(seed)
+    words = ["".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), n)) for n in (1, 3, 7, 12)]
+    for word, theirs in zip(words, pronounce(model.double(), words, PHONEMES), strict=True):
+        ours = speak(word, weights)
+        assert ours.phonemes == theirs.phonemes
+        np.testing.assert_allclose(ours.weights, theirs.weights, rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(ours.probabilities.sum(axis=1), 1, rtol=1e-12)
+
+
+def test_recorded_weights_pronounce_unseen_words():
+    data = load_pronunciations()
+    words, right = data.x_test[:300], data.all_test[:300]
+    answers = [speak("".join(word), recorded()).phonemes for word in words]
+    assert error_rate(answers, right) < 0.12
+    assert speak("phonetic", recorded()).phonemes == ("F", "AH", "N", "EH", "T", "IH", "K")
+
+
+def test_recorded_weights_fit_the_network():
+    model = Pronouncer()
+    model.load_state_dict({name: torch.tensor(value) for name, value in recorded().items()})
+    (answer,) = pronounce(model, ["knight"], PHONEMES)
+    assert answer.phonemes == speak("knight", recorded()).phonemes == ("N", "AY", "T")
+    assert RECORD.stat().st_size < 300_000
+
+
+def test_a_byte_is_within_half_a_step():
+    rng = np.random.default_rng(0)
+    array = rng.normal(size=(4, 9)) * [[1], [100], [1e-3], [0]]
+    whole, scale = quantize(array)
+    assert whole.dtype == np.int8
+    assert scale.dtype == np.float32
+    assert (np.abs(whole * scale - array) <= scale / 2 * (1 + 1e-5)).all()
+    assert np.abs(whole[:3]).max(axis=1).tolist() == [127] * 3
+
+
+def test_a_short_recording_is_made_and_read_again(tmp_path, monkeypatch):
+    state = pronunciation_map.train(steps=2)
+    path = tmp_path / "short.npz"
+    pronunciation_map.write(state, path)
+    monkeypatch.setattr(pronunciation_map, "RECORD", path)
+    pronunciation_map._recorded.cache_clear()
+    recorded.cache_clear()
+    try:
+        for name, array in recorded().items():
+            assert array.shape == state[name].shape
+            np.testing.assert_allclose(array, state[name], atol=np.abs(state[name]).max() / 250)
+        with np.load(path, allow_pickle=False) as kept:
+            assert str(kept["command"]) == "python -m utils.widgets.pronunciation_map"
+    finally:
+        pronunciation_map._recorded.cache_clear()
+        recorded.cache_clear()
+
+
+def test_state():
+    speaker = PronunciationMap(word="Knight", step=1)
+    assert speaker.word == "knight"
+    assert repr(speaker) == "PronunciationMap(word='knight', step=1.0, temperature=1.0)"
+    answer = speaker.answer
+    assert speaker.probability == answer.probabilities[1].max()
+    assert speaker.weight == answer.weights[1].max()
+    speaker.step = 17  # beyond the last: the last
+    assert speaker.weight == answer.weights[-1].max()
+    assert "knight as N AY T" in speaker.describe()
+    data, metadata = speaker._repr_mimebundle_()
+    assert data["image/png"].startswith(b"\x89PNG")
+    assert metadata["image/png"]["alt"] == speaker.describe()
+    image = speaker.draw().axes[0].images[0].get_array()
+    np.testing.assert_array_equal(image, answer.weights)
+
+
+def test_a_hot_look_is_blurred_and_a_cold_one_sharp():
+    speaker = PronunciationMap(word="phonetic")
+    sharpness = []
+    for speaker.temperature in (1, 20, 100):
+        weights = speaker.answer.weights
+        np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-12)
+        sharpness.append(weights.max(axis=1).min())
+    assert sharpness[0] > sharpness[1] > sharpness[2]
+    assert "at temperature 100" in speaker.describe()
+    _, weights = random_weights(0)
+    hot = speak("abc", weights, 1e9)
+    np.testing.assert_allclose(hot.weights, 1 / 3, rtol=1e-6)
+
+
+def test_what_is_sent_to_the_browser_is_what_python_has():
+    speaker = PronunciationMap()
+    whole = np.frombuffer(base64.b64decode(speaker.weights), np.int8).astype(float)
+    scales = np.frombuffer(base64.b64decode(speaker.scales), "<f4").astype(float)
+    for name, rows, cols in speaker.arrays:
+        array = whole[: rows * cols].reshape(rows, cols) * scales[:rows, None]
+        np.testing.assert_array_equal(array.reshape(recorded()[name].shape), recorded()[name])
+        whole, scales = whole[rows * cols :], scales[rows:]
+    assert len(whole) == len(scales) == 0
+
+
+def test_a_network_that_says_nothing(monkeypatch):
+    _, weights = random_weights(0)
+    weights["output.weight"] = weights["output.weight"] * 0
+    weights["output.bias"] = np.eye(42)[2] * 9  # always the end
+    monkeypatch.setattr(pronunciation_map, "recorded", lambda: weights)
+    speaker = PronunciationMap(word="hush")
+    assert speaker.answer.phonemes == ()
+    assert speaker.answer.weights.shape == (0, 4)
+    assert speaker.probability == speaker.weight == 0
+    assert speaker._repr_mimebundle_()[0]["image/png"].startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"word": ""}, "1 to 12 letters"),
+        ({"word": "naïve"}, "letters a to z"),
+        ({"word": "two words"}, "letters a to z"),
+        ({"word": "a" * 13}, "1 to 12 letters"),
+        ({"word": 7}, "got 7"),
+        ({"step": -1}, "between 0 and 17"),
+        ({"temperature": 0.5}, "between 1 and 100"),
+    ],
+)
+def test_it_refuses(state, words):
+    with pytest.raises(traitlets.TraitError, match=words):
+        PronunciationMap(**state)

@@ -1,0 +1,639 @@
+"""Exercises of chapter 10, Attention."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from utils.exercises._compare import Wrong, numbers, same, show, sizes, unpack
+from utils.exercises._exercise import exercise
+
+
+def _softmax(z, axis=-1):
+    e = np.exp(z - z.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+# ---------------------------------------------------------------- 10.1
+@exercise(
+    "10.1",
+    hints=(
+        "Three steps: scores, weights, mean. A score is a dot product of the query and a key.",
+        "`K @ q` holds all scores; divide by the root of the query's length, take the softmax.",
+        "The answer is the mean of the rows of V under these weights: `weights @ V`.",
+    ),
+    why="softmax(Kq/√d)ᵀV: the query is compared with the keys, the weights are spent on the "
+    "values. Every output lies between the smallest and the largest value.",
+)
+def attend(q, K, V):
+    """What a query q (d,) gets from keys K (S, d) and values V (S, d′), by scaled dot product."""
+    scores = K @ q / np.sqrt(len(q))
+    e = np.exp(scores - scores.max())
+    return e / e.sum() @ V
+
+
+@attend.check
+def _(answer, rng):
+    for _ in range(4):
+        S, d, d_out = sizes(rng, 3)
+        q, K, V = rng.normal(size=d), rng.normal(size=(S, d)), rng.normal(size=(S, d_out))
+        scores = [sum(a * b for a, b in zip(q, key, strict=True)) for key in K]
+        z = np.array(scores)
+        weights = _softmax(z / d**0.5)
+        known = {
+            "the scores are not divided by √d": _softmax(z) @ V,
+            "divide by the root of d, not by d": _softmax(z / d) @ V,
+            "the softmax is missing: these weights may be negative": z / d**0.5 @ V,
+            "these are the weights: spend them on the values": weights,
+            "the weights are spent on the keys: take the values": weights @ K,
+            "a mean with weights that sum to 1 needs no further division": weights @ V / S,
+        }
+        same(answer(q, K, V), weights @ V, "the mean of the values", known=known)
+
+
+@attend.wrong("not divided by √d")
+def _unscaled(q, K, V):
+    return _softmax(K @ q) @ V
+
+
+@attend.wrong("the root of d, not by d")
+def _by_d(q, K, V):
+    return _softmax(K @ q / len(q)) @ V
+
+
+@attend.wrong("the softmax is missing")
+def _no_softmax(q, K, V):
+    return K @ q / np.sqrt(len(q)) @ V
+
+
+@attend.wrong("these are the weights")
+def _weights_only(q, K, V):
+    return _softmax(K @ q / np.sqrt(len(q)))
+
+
+@attend.wrong("spent on the keys")
+def _keys(q, K, V):
+    return _softmax(K @ q / np.sqrt(len(q))) @ K
+
+
+# ---------------------------------------------------------------- 10.2
+@exercise(
+    "10.2",
+    hints=(
+        "A forbidden key must have weight 0, and the others must still sum to 1.",
+        "Which score gives the weight 0 after a softmax? `np.where(allowed, …, …)` puts it there.",
+        "Subtract the largest *allowed* score before `np.exp`, then divide each row by its sum.",
+    ),
+    why="The score −∞ becomes exactly 0 in the softmax, and the sum below the fraction does not "
+    "see it. Zeros put in after the softmax leave that sum as it was.",
+)
+def masked_weights(scores, allowed):
+    """Weights (L, S) of scores (L, S), where a query may look only where `allowed` (L, S) holds."""
+    z = np.where(allowed, scores, -np.inf)
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+@masked_weights.check
+def _(answer, rng):
+    for _ in range(4):
+        L, S = sizes(rng, 2)
+        z, allowed = rng.normal(size=(L, S)) * 2, rng.random((L, S)) < 0.6
+        allowed[:, :2] = [True, False]  # in every row one of each kind
+        expected = np.zeros((L, S))
+        for i in range(L):
+            expected[i, allowed[i]] = _softmax(z[i, allowed[i]])
+        known = {
+            "the rows no longer sum to 1: mask before the softmax": _softmax(z) * allowed,
+            "a forbidden score became 0, which is a score like any other: it must be −∞": _softmax(
+                z * allowed
+            ),
+            "the mask is the wrong way round: True means that the query may look": _softmax(
+                np.where(allowed, -np.inf, z)
+            ),
+            "the softmax runs over the queries: each query shares 1 among the keys, "
+            "axis 1": _over_queries(z, allowed),
+            "the mask is not used": _softmax(z),
+        }
+        same(answer(z, allowed), expected, "the matrix of weights", known=known)
+
+
+def _over_queries(z, allowed):
+    e = np.where(allowed, np.exp(z), 0)
+    return e / np.maximum(e.sum(axis=0), 1e-300)
+
+
+@masked_weights.wrong("mask before the softmax")
+def _after(scores, allowed):
+    return _softmax(scores) * allowed
+
+
+@masked_weights.wrong("a score like any other")
+def _zero_score(scores, allowed):
+    return _softmax(scores * allowed)
+
+
+@masked_weights.wrong("wrong way round")
+def _inverted(scores, allowed):
+    return _softmax(np.where(allowed, -np.inf, scores))
+
+
+@masked_weights.wrong("runs over the queries")
+def _wrong_axis(scores, allowed):
+    return _over_queries(scores, allowed)
+
+
+@masked_weights.wrong("the mask is not used")
+def _unmasked(scores, allowed):
+    return _softmax(scores)
+
+
+# ---------------------------------------------------------------- 10.3
+@exercise(
+    "10.3",
+    hints=(
+        "q·k is a sum of d products. What are mean and variance of one product q₁k₁?",
+        "For independent numbers with mean 0, Var(q₁k₁) = E q₁² · E k₁² = σ²·σ².",
+        "Variances of independent terms add: d·σ⁴. The standard deviation is its root.",
+    ),
+    why="Var(q·k) = d σ⁴, so the spread grows as √d: with d = 64 scores of unit vectors' entries "
+    "are spread over ±8, and a softmax of such scores is nearly one-hot.",
+)
+def spread(d, sigma):
+    """Standard deviation of q·k for each length in the array d.
+
+    The entries of q and k are independent, with mean 0 and standard deviation sigma.
+    """
+    return np.sqrt(d) * sigma**2
+
+
+@spread.check
+def _(answer, rng):
+    for _ in range(5):
+        d, sigma = rng.integers(5, 200, sizes(rng, 1)), float(rng.uniform(0.3, 3))
+        known = {
+            "that is the variance: take its root": d * sigma**4,
+            "each product has two factors, so sigma comes twice": np.sqrt(d) * sigma,
+            "variances add, not standard deviations: the root of d": d * sigma**2,
+            "the variance of a product of two is σ²·σ², the root of that is σ²": np.sqrt(d)
+            * sigma**4,
+        }
+        expected = [np.sqrt(sum([sigma**4] * n)) for n in d.tolist()]
+        same(answer(d, sigma), expected, "the standard deviation", known=known, given={"d": d})
+
+
+@spread.wrong("take its root")
+def _variance(d, sigma):
+    return d * sigma**4
+
+
+@spread.wrong("sigma comes twice")
+def _once(d, sigma):
+    return np.sqrt(d) * sigma
+
+
+@spread.wrong("variances add")
+def _linear(d, sigma):
+    return d * sigma**2
+
+
+# ---------------------------------------------------------------- 10.4
+@exercise(
+    "10.4",
+    hints=(
+        "For one state h: vᵀ tanh(W s + U h), a number.",
+        "`H @ U.T` holds U h for all S states at once, (S, A); `W @ s` is (A,) and broadcasts.",
+        "First add, then tanh, then the dot product with v.",
+    ),
+    why="A hidden layer with one output, asked once for every state. Query and states need not "
+    "have the same length, and a large entry saturates instead of ruling the softmax.",
+)
+def additive_scores(s, H, W, U, v):
+    """Scores (S,) of a query s (D,) and states H (S, E); W is (A, D), U is (A, E), v is (A,)."""
+    return np.tanh(W @ s + H @ U.T) @ v
+
+
+@additive_scores.check
+def _(answer, rng):
+    for _ in range(3):
+        D, E, S, A = sizes(rng, 4)
+        s, H = rng.normal(size=D), rng.normal(size=(S, E))
+        W, U, v = rng.normal(size=(A, D)), rng.normal(size=(A, E)), rng.normal(size=A)
+        expected = [sum(v * np.tanh([W[a] @ s + U[a] @ h for a in range(A)])) for h in H]
+        known = {
+            "tanh is missing: a sum of two linear parts ranks the states alike for every query": (
+                W @ s + H @ U.T
+            )
+            @ v,
+            "tanh bends the hidden layer, before v": np.tanh((W @ s + H @ U.T) @ v),
+            "add W s and U h before the tanh, not after it": (np.tanh(W @ s) + np.tanh(H @ U.T))
+            @ v,
+            "W s and U h are added, not multiplied": np.tanh(W @ s * (H @ U.T)) @ v,
+            "the softmax comes later: these are to be the scores": _softmax(np.array(expected)),
+        }
+        same(answer(s, H, W, U, v), expected, "the scores", known=known)
+
+
+@additive_scores.wrong("tanh is missing")
+def _no_tanh(s, H, W, U, v):
+    return (W @ s + H @ U.T) @ v
+
+
+@additive_scores.wrong("before v")
+def _late_tanh(s, H, W, U, v):
+    return np.tanh((W @ s + H @ U.T) @ v)
+
+
+@additive_scores.wrong("before the tanh")
+def _two_tanh(s, H, W, U, v):
+    return (np.tanh(W @ s) + np.tanh(H @ U.T)) @ v
+
+
+@additive_scores.wrong("not multiplied")
+def _product(s, H, W, U, v):
+    return np.tanh(W @ s * (H @ U.T)) @ v
+
+
+# ---------------------------------------------------------------- 10.5
+@exercise(
+    "10.5",
+    hints=(
+        "Query i may look at key j if j is not later, and if j is no padding: two conditions.",
+        "`np.tri(S, dtype=bool)` is the first, (S, S); `np.arange(S) < lengths[:, None]` the "
+        "second, (N, S).",
+        "The second needs an axis for the queries, [:, None]; then combine both with &.",
+    ),
+    why="Both must hold, so & combines them. The diagonal stays: a place may look at itself. A "
+    "padded query still sees the real keys before it, which keeps its softmax defined.",
+)
+def decoder_mask(lengths, S):
+    """(N, S, S): True where query i of sequence n may look at key j, j ≤ i and j < lengths[n]."""
+    return np.tri(S, dtype=bool) & (np.arange(S) < lengths[:, None])[:, None]
+
+
+@decoder_mask.check
+def _(answer, rng):
+    for _ in range(3):
+        N, S = sizes(rng, 2)
+        lengths = rng.integers(1, S, N)
+        lengths[0] = 2
+        triangle, real = np.tri(S, dtype=bool), (np.arange(S) < lengths[:, None])[:, None]
+        expected = np.zeros((N, S, S), bool)
+        for n, i, j in np.ndindex(N, S, S):
+            expected[n, i, j] = j <= i and j < lengths[n]
+        known = {
+            "the triangle is upside down: a place looks back, not ahead": triangle.T & real,
+            "a place may look at itself too: keep the diagonal": np.tri(S, S, -1, dtype=bool)
+            & real,
+            "both conditions must hold: & and not |": triangle | real,
+            "the padding is not masked": np.broadcast_to(triangle, expected.shape),
+            "a place may look at later ones": np.broadcast_to(real, expected.shape),
+            "here True means forbidden: turn it round": ~expected,
+            "the padding lies along the keys, the last axis": triangle & real.mT,
+        }
+        same(answer(lengths, S), expected, "the mask", known=known)
+
+
+@decoder_mask.wrong("upside down")
+def _upper(lengths, S):
+    return np.tri(S, dtype=bool).T & (np.arange(S) < lengths[:, None])[:, None]
+
+
+@decoder_mask.wrong("keep the diagonal")
+def _strict(lengths, S):
+    return np.tri(S, S, -1, dtype=bool) & (np.arange(S) < lengths[:, None])[:, None]
+
+
+@decoder_mask.wrong("both conditions must hold")
+def _or(lengths, S):
+    return np.tri(S, dtype=bool) | (np.arange(S) < lengths[:, None])[:, None]
+
+
+@decoder_mask.wrong("turn it round")
+def _forbidden(lengths, S):
+    return ~decoder_mask.reference(lengths, S)
+
+
+@decoder_mask.wrong("along the keys")
+def _queries(lengths, S):
+    return np.tri(S, dtype=bool) & (np.arange(S) < lengths[:, None])[:, :, None]
+
+
+# ---------------------------------------------------------------- 10.6
+@exercise(
+    "10.6",
+    hints=(
+        "At each place the d numbers of head 0 come first, then those of head 1, and so on.",
+        "So head and number must be neighbors: bring the axes into the order N, T, H, d.",
+        "`x.transpose(0, 2, 1, 3)` does; then `reshape` the last two axes into one.",
+    ),
+    why="reshape reads memory in order, so it can melt two neighbors into one axis but not swap "
+    "any. Reshaping at once gives the right shape and mixes places and heads: no error will "
+    "tell you.",
+)
+def join_heads(x):
+    """What H heads found at T places, x (N, H, T, d), as vectors (N, T, H·d)."""
+    N, H, T, d = x.shape
+    return x.transpose(0, 2, 1, 3).reshape(N, T, H * d)
+
+
+@join_heads.check
+def _(answer, rng):
+    for _ in range(3):
+        N, H, T, d = sizes(rng, 4)
+        x = rng.normal(size=(N, H, T, d))
+        known = {
+            "reshape alone mixes places and heads: swap axes 1 and 2 first": x.reshape(N, T, H * d),
+            "the numbers of one head must stay together": x.transpose(0, 2, 3, 1).reshape(
+                N, T, H * d
+            ),
+            "the heads are joined, not added": x.sum(axis=1),
+        }
+        expected = np.concatenate([x[:, k] for k in range(H)], axis=2)
+        same(answer(x), expected, "the array", known=known)
+
+
+@join_heads.wrong("reshape alone mixes")
+def _reshape(x):
+    N, H, T, d = x.shape
+    return x.reshape(N, T, H * d)
+
+
+@join_heads.wrong("must stay together")
+def _interleaved(x):
+    N, H, T, d = x.shape
+    return x.transpose(0, 2, 3, 1).reshape(N, T, H * d)
+
+
+@join_heads.wrong("joined, not added")
+def _summed(x):
+    return x.sum(axis=1)
+
+
+# ---------------------------------------------------------------- 10.7
+@exercise(
+    "10.7",
+    hints=(
+        "Four square matrices: for queries, keys, values, and the output. Each with a bias.",
+        "One head: QKᵀ takes L·S·d multiplications, with d = E/H; weights times values the same.",
+        "All H heads together: 2·L·S·E, whatever H is.",
+    ),
+    why="Heads share the width E among them, so neither number depends on H. The work grows with "
+    "L·S: an attention that looks everywhere saves nothing, it pays for every pair.",
+)
+def multihead_costs(shape, H):
+    """(parameters, multiplications) of H heads of width E together; shape is (E, L, S).
+
+    Every projection has a bias. Count the multiplications of QKᵀ and of weights times values for
+    one sequence of L queries and S keys, without scaling, softmax and projections.
+    """
+    E, L, S = shape
+    return 4 * E * E + 4 * E, 2 * L * S * E
+
+
+@multihead_costs.check
+def _(answer, rng):
+    for _ in range(3):
+        H, d, L, S = sizes(rng, 4)
+        E = H * d
+        parts = unpack(answer(np.array([E, L, S]), H), "the parameters", "the multiplications")
+        matrices = [np.ones((E, E)) for _ in range(4)]
+        parameters = sum(m.size + len(m) for m in matrices)
+        known = {
+            "the biases are missing": 4 * E * E,
+            "the output has a matrix too: four, not three": 3 * E * E + 3 * E,
+            "the heads share the width: H is not in it": H * (4 * E * E + 4 * E),
+            "the output projection has a bias as well": 4 * E * E + 3 * E,
+        }
+        same(parts[0], parameters, "the number of parameters", known=known)
+        one_head = np.ones((L, S)).size * d * 2
+        known = {
+            "two products: QKᵀ, and weights times values": L * S * E,
+            "each head has only E/H numbers": 2 * L * S * E * H,
+            "this is one head of H": one_head,
+        }
+        same(parts[1], H * one_head, "the number of multiplications", known=known)
+
+
+@multihead_costs.wrong("the biases are missing")
+def _no_biases(shape, H):
+    E, L, S = shape
+    return 4 * E * E, 2 * L * S * E
+
+
+@multihead_costs.wrong("four, not three")
+def _three(shape, H):
+    E, L, S = shape
+    return 3 * E * E + 3 * E, 2 * L * S * E
+
+
+@multihead_costs.wrong("two products")
+def _one_product(shape, H):
+    E, L, S = shape
+    return 4 * E * E + 4 * E, L * S * E
+
+
+@multihead_costs.wrong("this is one head of H")
+def _one_of_h(shape, H):
+    E, L, S = shape
+    return 4 * E * E + 4 * E, 2 * L * S * E // H
+
+
+# ---------------------------------------------------------------- 10.8
+@exercise(
+    "10.8",
+    hints=(
+        "Let D[i][j] be the distance of the first i symbols of a and the first j of b.",
+        "D[i][0] = i and D[0][j] = j: delete or insert them all.",
+        "D[i][j] is the smallest of D[i−1][j] + 1, D[i][j−1] + 1, and D[i−1][j−1] + (a and b "
+        "differ there).",
+    ),
+    why="The last step of the cheapest way is a deletion, an insertion, or a pair of last symbols "
+    "that are equal or replaced. Each leaves a smaller problem that the table has solved.",
+)
+def edits(a, b):
+    """Fewest insertions, deletions and replacements that turn the array of numbers a into b."""
+    D = np.zeros((len(a) + 1, len(b) + 1), int)
+    D[:, 0], D[0] = np.arange(len(a) + 1), np.arange(len(b) + 1)
+    for i, j in np.ndindex(len(a), len(b)):
+        keep = D[i, j] + (a[i] != b[j])
+        D[i + 1, j + 1] = min(D[i, j + 1] + 1, D[i + 1, j] + 1, keep)
+    return int(D[-1, -1])
+
+
+@edits.check
+def _(answer, rng):
+    cases = [([1, 2, 3, 4, 5, 6], [2, 3, 4, 5, 6]), ([1, 2], [3]), ([4], [1, 2, 3])]
+    cases += [
+        (rng.integers(0, 3, n).tolist(), rng.integers(0, 3, m).tolist())
+        for n, m in rng.integers(1, 9, (20, 2))
+    ]
+    for a, b in cases:
+        known = {
+            "places are compared one by one: a dropped symbol must cost 1 only": _by_place(a, b),
+            "a replacement costs 1, here it costs 2": _distance(a, b, 2),
+            "this counts the change of length only": abs(len(a) - len(b)),
+        }
+        expected = _distance(a, b, 1)
+        known = {message: value for message, value in known.items() if value != expected}
+        same(answer(np.array(a), np.array(b)), expected, f"edits({a}, {b})", known=known)
+
+
+def _distance(a, b, replacement):
+    """By recursion, each pair of endings once."""
+    kept = {}
+
+    def rest(i, j):
+        if (i, j) not in kept:
+            if i == len(a) or j == len(b):
+                kept[i, j] = len(a) - i + len(b) - j
+            else:
+                keep = rest(i + 1, j + 1) + (0 if a[i] == b[j] else replacement)
+                kept[i, j] = min(keep, rest(i + 1, j) + 1, rest(i, j + 1) + 1)
+        return kept[i, j]
+
+    return rest(0, 0)
+
+
+def _by_place(a, b):
+    return sum(x != y for x, y in zip(a, b, strict=False)) + abs(len(a) - len(b))
+
+
+@edits.wrong("places are compared one by one")
+def _hamming(a, b):
+    return _by_place(a, b)
+
+
+@edits.wrong("here it costs 2")
+def _expensive(a, b):
+    return _distance(a, b, 2)
+
+
+@edits.wrong("the change of length only")
+def _lengths(a, b):
+    return abs(len(a) - len(b))
+
+
+# ---------------------------------------------------------------- 10.9
+@exercise(
+    "10.9",
+    hints=(
+        "Row t of the weights is a distribution over places 0 … S − 1. Its mean is where t looks.",
+        "`weights @ np.arange(S)` holds these T means. Ranks: `means.argsort().argsort()`.",
+        "The rank correlation is the ordinary one, `np.corrcoef(ranks, np.arange(T))[0, 1]`.",
+    ),
+    why="1 means: whoever speaks later looks further right, by whatever steps. Ranks forget the "
+    "size of the steps, and the mean place has no ties, as the place of the largest weight has.",
+)
+def rank_correlation(weights):
+    """Rank correlation of the phoneme's number 0 … T − 1 and of its mean place; weights (T, S)."""
+    T, S = weights.shape
+    ranks = (weights @ np.arange(S)).argsort().argsort()
+    return np.corrcoef(ranks, np.arange(T))[0, 1]
+
+
+@rank_correlation.check
+def _(answer, rng):
+    from scipy.stats import spearmanr
+
+    for _ in range(5):
+        T, S = 5 + sizes(rng, 2)[0], 12
+        weights = _softmax(rng.normal(size=(T, S)) * 2)
+        means = np.array([sum(i * a for i, a in enumerate(row)) for row in weights])
+        t = np.arange(T)
+        known = {
+            "this is the correlation of the means: take their ranks": np.corrcoef(means, t)[0, 1],
+            "take the mean place, not that of the largest weight": np.corrcoef(
+                weights.argmax(1).argsort().argsort(), t
+            )[0, 1],
+            "the mean place is missing: the sum over the letters of weight times place": 1.0,
+        }
+        expected = spearmanr(means, t).statistic
+        known = {m: value for m, value in known.items() if not np.isclose(value, expected)}
+        same(answer(weights), expected, "the rank correlation", known=known)
+
+
+@rank_correlation.wrong("take their ranks")
+def _pearson(weights):
+    means = weights @ np.arange(weights.shape[1])
+    return np.corrcoef(means, np.arange(len(means)))[0, 1]
+
+
+@rank_correlation.wrong("has the wrong sign")
+def _from_the_right(weights):
+    means = weights @ np.arange(weights.shape[1])[::-1]
+    return np.corrcoef(means.argsort().argsort(), np.arange(len(means)))[0, 1]
+
+
+@rank_correlation.wrong("not that of the largest weight")
+def _argmax(weights):
+    ranks = weights.argmax(1).argsort().argsort()
+    return np.corrcoef(ranks, np.arange(len(ranks)))[0, 1]
+
+
+# ---------------------------------------------------------------- 10.10
+@exercise(
+    "10.10",
+    hints=(
+        "Give every place a key of its own, orthogonal to the others: rows of the identity.",
+        "Query t must point along the key of place target[t]: `np.eye(T)[target]`.",
+        "The softmax must see a large gap: scores are divided by √d, so multiply by a large number "
+        "times √d.",
+    ),
+    why="With orthogonal keys a query reads exactly one of them, like a dictionary; the length of "
+    "the query is an inverse temperature. Soft attention contains hard look-up as a limit.",
+)
+def look_up(target):
+    """Q and K, both (T, d) for a d you choose, whose attention looks where it is told.
+
+    In softmax(QKᵀ/√d), query t must give at least 0.99 to key target[t].
+    """
+    T = len(target)
+    return 20 * np.sqrt(T) * np.eye(T)[target], np.eye(T)
+
+
+@look_up.check
+def _(answer, rng):
+    for T in (2, 3, 7, int(rng.integers(9, 30))):
+        target = np.arange(T)[::-1].copy() if T < 4 else rng.integers(0, T, T)
+        Q, K = unpack(answer(target), "Q", "K")
+        Q, K = numbers(Q, "Q").astype(float), numbers(K, "K").astype(float)
+        if Q.ndim != 2 or Q.shape != K.shape or len(Q) != T:
+            raise Wrong(f"Q and K must both have shape ({T}, d), got {Q.shape} and {K.shape}")
+        numbers(Q, "Q", Q.shape)
+        numbers(K, "K", K.shape)
+        weights = _softmax(Q @ K.T / np.sqrt(Q.shape[1]))
+        if (weights.argmax(1) == np.arange(T)).all():
+            raise Wrong("every query looks at its own place, not at target[t]")
+        got = weights[np.arange(T), target]
+        if not (got >= 0.99).all():
+            right = (weights.argmax(1) == target).all()
+            advice = (
+                "it looks the right way but is not sure: make the scores larger, mind the √d"
+                if right
+                else f"query {int(got.argmin())} looks elsewhere"
+            )
+            raise Wrong(f"T = {T}: a weight of {show(got.min())} where 0.99 is due; {advice}")
+
+
+@look_up.wrong("its own place")
+def _copy(target):
+    T = len(target)
+    return 20 * np.sqrt(T) * np.eye(T), np.eye(T)
+
+
+@look_up.wrong("mind the √d")
+def _unsure(target):
+    T = len(target)
+    return 4.7 * np.eye(T)[target], np.eye(T)
+
+
+@look_up.wrong("looks elsewhere")
+def _constant(target):
+    T = len(target)
+    return 20 * np.sqrt(T) * np.eye(T)[target * 0], np.eye(T)
+
+
+@look_up.wrong("must both have shape")
+def _transposed(target):
+    T = len(target)
+    return np.eye(T + 1, T), np.eye(T + 1, T)

@@ -1,0 +1,129 @@
+// A plane of two-number codes; the decoder runs in the page. What stands above render() knows
+// nothing of the page.
+const VIEW = 3;
+const CELLS = 17;
+const SIDE = 28;
+const GROUNDS = ["decoded digits", "codes of test digits"];
+const SHOWN = 400;
+const LOOKS = ["var(--dll-blue)", "var(--dll-orange)", "var(--dll-green)", "var(--dll-pink)", "#7a7a7a"];
+
+/** A number of 16 bits: sign, 5 bits of exponent, 10 of fraction. */
+function half(bits) {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const [exponent, fraction] = [(bits >> 10) & 0x1f, bits & 0x3ff];
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** The layers [{ w, b }, …] from base64 of 16-bit numbers, low byte first. */
+function unpack(sizes, text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const numbers = Float64Array.from({ length: bytes.length / 2 }, (_, i) => half(bytes[2 * i] + 256 * bytes[2 * i + 1]));
+  let used = 0;
+  const take = (count) => numbers.subarray(used, used += count);
+  return sizes.slice(1).map((outputs, i) => ({ w: take(outputs * sizes[i]), b: take(outputs) }));
+}
+
+/** The same pixels as decode() in latent_map.py. */
+function decode(layers, z) {
+  return layers.reduce((a, { w, b }, depth) => {
+    const last = depth === layers.length - 1;
+    return Float64Array.from(b, (bias, k) => {
+      let sum = bias;
+      for (let i = 0; i < a.length; i += 1) sum += w[k * a.length + i] * a[i];
+      return last ? sigmoid(sum) : Math.max(sum, 0);
+    });
+  }, Float64Array.from(z));
+}
+
+/** Label of the nearest code. */
+function nearest(codes, labels, [x, y]) {
+  const distances = codes.map(([a, b]) => (a - x) ** 2 + (b - y) ** 2);
+  return labels[distances.indexOf(Math.min(...distances))];
+}
+
+/** Paint gray values in [0, 1] into a square of a canvas. */
+function paint(context, values, left, top) {
+  const image = context.createImageData(SIDE, SIDE);
+  values.forEach((value, i) => image.data.set([...Array(3).fill(Math.round(255 * value)), 255], 4 * i));
+  context.putImageData(image, left, top);
+}
+
+/** The digits at the centers of all cells, as one picture. */
+function tiles(layers) {
+  const canvas = set(document.createElement("canvas"), { width: CELLS * SIDE, height: CELLS * SIDE });
+  const context = canvas.getContext("2d");
+  const at = (k) => -VIEW + (2 * VIEW * (k + 0.5)) / CELLS;
+  for (let row = 0; row < CELLS; row += 1) for (let column = 0; column < CELLS; column += 1) {
+    paint(context, decode(layers, [at(column), -at(row)]), column * SIDE, row * SIDE);
+  }
+  return canvas.toDataURL();
+}
+
+function render({ model, el }) {
+  const view = hero(model, el, "Latent map");
+  view.panels.style.setProperty("--dll-panel", "300px");
+  view.panels.style.setProperty("--dll-label", "5em");
+  const layers = unpack(view.get("sizes"), view.get("weights"));
+  const [codes, labels] = [view.get("codes"), view.get("labels")];
+
+  const left = view.panel("the plane of codes");
+  const ticks = [-3, -2, -1, 0, 1, 2, 3];
+  const map = plane(left, "Plane of codes: every place is a digit", [-VIEW, VIEW], [-VIEW, VIEW], {
+    ticks: [ticks, ticks], names: ["z₁", "z₂"],
+  });
+  const picture = make(map.ground, "image", { ...map.box, preserveAspectRatio: "none", href: tiles(layers) });
+  const cloud = make(map.ground, "g", { "aria-hidden": "true" });
+  const area = make(map.data, "rect", { ...map.box, fill: "transparent", style: "cursor: crosshair; touch-action: none" });
+  const knob = handle(map.front, "code z: drag it over the plane, or use the arrow keys");
+  knob.style.setProperty("--dll-accent", "var(--dll-orange)");
+  const move = (x, y) => view.change({ position: [x, y].map((value) => round(clamp(value, -VIEW, VIEW))) });
+  for (const node of [area, knob]) {
+    draggable(node, map, (p) => {
+      if (node === area) move(...p);
+      return (q) => move(...q);
+    });
+  }
+  const [x, y] = [0, 1].map((axis) => () => view.get("position")[axis]);
+  steerable(knob, 0.05, (dx, dy) => move(x() + dx, y() + dy), {
+    Home: () => move(-VIEW, y()), End: () => move(VIEW, y()), PageUp: () => move(x(), VIEW), PageDown: () => move(x(), -VIEW),
+  });
+  const inside = (place) => Math.max(...place.map(Math.abs)) < VIEW - 0.1;
+  const seen = codes.map((place, i) => [place, labels[i]]).slice(0, SHOWN).filter(([place]) => inside(place));
+  let drawn = "";
+  const drawGround = (ground) => {
+    if (ground === drawn) return;
+    drawn = ground;
+    const isMap = ground === GROUNDS[0];
+    picture.style.display = isMap ? "" : "none";
+    cloud.replaceChildren();
+    for (const [[a, b], label] of isMap ? [] : seen) {
+      const look = `fill: ${LOOKS[label % LOOKS.length]}; font-size: 11px`;
+      make(cloud, "text", { x: map.px(a), y: map.py(b) + 4, "text-anchor": "middle", style: look }, label);
+    }
+  };
+  const showGround = choice(left, "show", GROUNDS, (ground) => view.change({ ground }));
+
+  const right = view.panel("the digit at this place");
+  const canvas = make(right, "canvas", { role: "img", "aria-label": "decoded digit", width: SIDE, height: SIDE });
+  canvas.style.cssText = "display: block; image-rendering: pixelated; margin-bottom: 12px; max-width: 300px; width: 100%";
+  const fact = facts(right, { z1: "z₁", z2: "z₂", nearest: "nearest test digit", ink: "ink" });
+
+  return view.start(() => {
+    const position = view.get("position");
+    const pixels = decode(layers, position);
+    const label = nearest(codes, labels, position);
+    const ink = pixels.reduce((a, b) => a + b, 0);
+    drawGround(view.get("ground"));
+    paint(canvas.getContext("2d"), pixels, 0, 0);
+    place(knob, map.px(position[0]), map.py(position[1]), [-VIEW, VIEW, position[0]], `z₁ = ${show(position[0])}, z₂ = ${show(position[1])}`);
+    showGround(view.get("ground"));
+    fact("z1", position[0], show(position[0]));
+    fact("z2", position[1], show(position[1]));
+    fact("nearest", label, String(label));
+    fact("ink", ink, show(ink, 0));
+    view.say(`z = ${show(position[0])}, ${show(position[1])}; the nearest test digit is a ${label}`);
+  }, ["position", "ground"]);
+}
+export { decode, nearest, unpack };
+export default { render };

@@ -1,0 +1,182 @@
+// A word to type, and a recorded network that pronounces it in the page, letter by letter.
+const [START, END, FIRST, LONGEST, LONGEST_WORD] = [1, 2, 3, 18, 12];
+
+const decode = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+
+/** The recorded weights: name → { rows, cols, data }, bytes times the scale of their row. */
+function unpack(arrays, weights, scales) {
+  const bytes = new Int8Array(decode(weights).buffer);
+  const view = new DataView(decode(scales).buffer);
+  let [used, row] = [0, 0];
+  return Object.fromEntries(arrays.map(([name, rows, cols]) => {
+    const data = new Float64Array(rows * cols);
+    for (let i = 0; i < rows; i += 1, row += 1) {
+      const scale = view.getFloat32(4 * row, true);
+      for (let j = 0; j < cols; j += 1, used += 1) data[i * cols + j] = bytes[used] * scale;
+    }
+    return [name, { rows, cols, data }];
+  }));
+}
+
+const product = ({ rows, cols, data }, x, bias) => Float64Array.from({ length: rows }, (_, i) => {
+  let sum = bias.data[i];
+  for (let j = 0; j < cols; j += 1) sum += data[i * cols + j] * x[j];
+  return sum;
+});
+const join = (...parts) => Float64Array.from(parts.flatMap((part) => Array.from(part)));
+
+function softmax(scores) {
+  const top = Math.max(...scores);
+  const e = Array.from(scores, (value) => Math.exp(value - top));
+  const sum = e.reduce((a, b) => a + b, 0);
+  return e.map((value) => value / sum);
+}
+
+/** The same as speak() in pronunciation_map.py, for a word of letters a to z. */
+function speak(word, net, temperature = 1) {
+  const linear = (name, x) => product(net[`${name}.weight`], x, net[`${name}.bias`]);
+  const lookUp = ({ cols, data }, k) => data.subarray(k * cols, (k + 1) * cols);
+  const step = (name, x, h) => {
+    const [W, U, b, d] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map((kind) => net[`${name}.${kind}_l0`]);
+    const [says, recalls] = [product(W, x, b), product(U, h, d)];
+    const n = h.length;
+    return h.map((old, k) => {
+      const r = sigmoid(says[k] + recalls[k]);
+      const z = sigmoid(says[n + k] + recalls[n + k]);
+      return (1 - z) * Math.tanh(says[2 * n + k] + r * recalls[2 * n + k]) + z * old;
+    });
+  };
+  const read = (name, sequence) => {
+    let h = new Float64Array(net[`${name}.weight_hh_l0`].cols);
+    return sequence.map((x) => (h = step(name, x, h)));
+  };
+  const letters = Array.from(word, (letter) => lookUp(net["letters.weight"], letter.charCodeAt(0) - 96));
+  const right = read("rightward", letters);
+  const left = read("leftward", [...letters].reverse());
+  const memory = right.map((state, i) => join(state, left[left.length - 1 - i]));
+  let state = linear("bridge", join(right.at(-1), left.at(-1))).map(Math.tanh);
+  const keys = memory.map((m) => linear("key", m));
+  const answer = { codes: [], probabilities: [], weights: [] };
+  let code = START;
+  while (answer.codes.length < LONGEST) {
+    const y = lookUp(net["phonemes.weight"], code);
+    state = step("writer", y, state);
+    const query = linear("query", state);
+    const scale = temperature * Math.sqrt(query.length);
+    const a = softmax(keys.map((key) => key.reduce((sum, value, k) => sum + value * query[k], 0) / scale));
+    const context = memory[0].map((_, k) => a.reduce((sum, weight, i) => sum + weight * memory[i][k], 0));
+    const p = softmax(linear("output", join(state, context, y)));
+    code = p.indexOf(Math.max(...p.slice(END)), END); // neither padding nor START
+    answer.probabilities.push(p);
+    if (code === END) break;
+    answer.codes.push(code);
+    answer.weights.push(a);
+  }
+  return answer;
+}
+
+/** What a reader typed, as letters a to z. */
+const clean = (text) => text.toLowerCase().replace(/[^a-z]/g, "").slice(0, LONGEST_WORD);
+
+function start({ model, el }) {
+  const view = hero(model, el, "Pronunciation map");
+  view.panels.style.setProperty("--dll-panel", "300px");
+  const net = unpack(view.get("arrays"), view.get("weights"), view.get("scales"));
+  const examples = view.get("examples");
+  const sound = (code) => examples[code - FIRST];
+
+  const left = view.panel();
+  const field = make(left, "label", { class: "row", style: "grid-template-columns: 5em minmax(0, 1fr)" });
+  make(field, "span", {}, "word");
+  const input = make(field, "input", {
+    type: "text", maxlength: LONGEST_WORD, autocomplete: "off", autocapitalize: "off", spellcheck: "false",
+    "aria-label": "a word of letters a to z",
+    style: "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; color: inherit; "
+      + "font: 18px/1.4 var(--jp-code-font-family, monospace); min-width: 0; padding: 4px 8px",
+  });
+  input.addEventListener("input", () => {
+    const word = clean(input.value);
+    if (word !== input.value) input.value = word;
+    if (word) view.change({ word, step: 0 });
+  });
+  input.addEventListener("change", () => { input.value = view.get("word"); }); // an empty field
+  const said = make(left, "p", { class: "formula", style: "font-size: 22px; margin-top: 12px", "aria-label": "phonemes" });
+  const fact = facts(left, { probability: "probability", weight: "largest weight" });
+  const showTemperature = slider(left, "temperature", "temperature of the attention", [1, 100, 1], (temperature) => {
+    view.change({ temperature });
+  });
+  const note = make(left, "p", { class: "note", style: "min-height: 4.5em" });
+
+  const right = view.panel("where it looked");
+  const svg = make(right, "svg", { role: "radiogroup", "aria-label": "phonemes, one a row: arrow keys choose" });
+  const go = (step) => {
+    view.change({ step: clamp(step, 0, Math.max(rows.length - 1, 0)) });
+    cancelAnimationFrame(wait);
+    wait = requestAnimationFrame(() => requestAnimationFrame(() => rows[view.get("step")]?.focus()));
+  };
+  let [rows, drawn, answer, wait] = [[], "", null, 0];
+
+  /** The map of a new word: letters above, a row of cells for each phoneme. */
+  function build(word) {
+    const [side, gap, head] = [Math.min(30, 300 / word.length), 112, 26];
+    svg.replaceChildren();
+    set(svg, { viewBox: `0 0 ${gap + side * word.length + 4} ${head + 26 * Math.max(answer.codes.length, 1) + 4}` });
+    Array.from(word).forEach((letter, i) => {
+      make(svg, "text", { x: gap + side * (i + 0.5), y: 18, "text-anchor": "middle" }, letter);
+    });
+    rows = answer.codes.map((code, t) => {
+      const [phoneme, example] = sound(code);
+      const row = make(svg, "g", {
+        role: "radio", tabindex: -1, "data-row": t, style: "cursor: pointer; outline: none",
+        "aria-label": `${phoneme} as in ${example}, looking at ${word[best(answer.weights[t])]}`,
+      });
+      make(row, "rect", { class: "frame", x: 1, y: head + 26 * t + 1, width: gap + side * word.length + 2, height: 24, rx: 4, style: "pointer-events: all" });
+      make(row, "text", { x: 8, y: head + 26 * t + 18, style: "font-weight: 600" }, phoneme);
+      make(row, "text", { class: "quiet", x: 40, y: head + 26 * t + 18 }, example);
+      answer.weights[t].forEach((weight, i) => {
+        make(row, "rect", {
+          x: gap + side * i + 1, y: head + 26 * t + 3, width: side - 2, height: 20,
+          style: `fill: var(--dll-blue); fill-opacity: ${weight.toFixed(4)}; stroke: var(--dll-line)`,
+        });
+      });
+      row.addEventListener("click", () => go(t));
+      row.addEventListener("keydown", (event) => {
+        const by = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, Home: -LONGEST, End: LONGEST }[event.key];
+        if (!by) return;
+        event.preventDefault();
+        go(view.get("step") + by);
+      });
+      return row;
+    });
+  }
+  const best = (values) => values.indexOf(Math.max(...values));
+
+  return view.start(() => {
+    const word = view.get("word");
+    const temperature = view.get("temperature");
+    if (drawn !== `${word} ${temperature}`) {
+      drawn = `${word} ${temperature}`;
+      answer = speak(word, net, temperature);
+      build(word);
+    }
+    if (input.value !== word) input.value = word;
+    showTemperature(temperature);
+    const now = Math.min(view.get("step"), rows.length - 1);
+    rows.forEach((row, t) => {
+      set(row, { "aria-checked": t === now, tabindex: t === now ? 0 : -1 });
+      row.firstChild.style.stroke = t === now ? "var(--dll-ink)" : "transparent";
+    });
+    const names = answer.codes.map((code) => sound(code)[0]);
+    said.textContent = names.join(" ") || "(silence)";
+    const p = now < 0 ? 0 : Math.max(...answer.probabilities[now].slice(END));
+    const a = now < 0 ? [0] : answer.weights[now];
+    fact("probability", p, show(p));
+    fact("weight", Math.max(...a), show(Math.max(...a)));
+    note.textContent = now < 0 ? "The network says nothing at all." : `${names[now]} as in “${sound(answer.codes[now])[1]}”: `
+      + `it looks at ${Array.from(word).map((letter, i) => [letter, a[i]]).filter(([, weight]) => weight >= 0.05)
+        .map(([letter, weight]) => `${letter} (${show(weight)})`).join(", ")}.`;
+    view.say(`${word}: ${names.join(" ")}`);
+  }, ["word", "step", "temperature"]);
+}
+export { speak, unpack };
+export default { render: start };
