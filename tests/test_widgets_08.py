@@ -54,7 +54,6 @@ def test_the_stepper_shows_what_its_step_has_reached():
         assert known[6 - known.sum() :].all()  # from the last one back
         if step <= 7:
             assert (stepper.slope == 0) == (step <= 6)
-        assert stepper._repr_mimebundle_()[0]["image/png"].startswith(b"\x89PNG")
     assert stepper.slope == pytest.approx(unroll(stepper.inputs, 1, 0.9, 0)[2].sum())
 
 
@@ -82,7 +81,7 @@ def test_the_stepper_refuses_state(state, words):
         RNNStepper(**state)
 
 
-@pytest.mark.parametrize("state", [{"u": -3}, {"w": 3}, {"b": 0.5}, {"inputs": [2, -2] * 3}])
+@pytest.mark.parametrize("state", [{"u": -3}, {"step": 0}, {"inputs": [2, -2] * 3}])
 def test_the_picture_follows_the_state(state):
     def png(widget):
         return widget._repr_mimebundle_()[0]["image/png"]

@@ -181,6 +181,7 @@ def test_draw_with_the_mouse(plain, page):
     jupyter.frames(page)
     assert jupyter.readout(hero)["answer"] == int(pad.answer)
     hero.get_by_role("button", name="Undo").click()
+    jupyter.frames(page)
     assert page.evaluate("model.get('strokes')") == []
 
 
@@ -202,6 +203,7 @@ def test_draw_with_the_keyboard(plain, page):
     np.testing.assert_allclose(line, [(0.52, 0.2), (0.52, 0.4), (0.52, 0.6), (0.52, 0.8)])
     assert page.evaluate("model.get('pen')") == [0, 0.8]
     page.keyboard.press("Backspace")
+    jupyter.frames(page)
     assert page.evaluate("model.get('strokes')") == []
 
 
