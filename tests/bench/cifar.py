@@ -63,10 +63,10 @@ def ours(seed: int, width: int, seconds: float, peak: float = 0.3, batch: int = 
     with Stopwatch() as clock:
         while clock.so_far() < seconds:
             for rows in torch.randperm(len(x)).split(batch):
-                if clock.so_far() >= seconds:
+                used = clock.so_far() / seconds
+                if used >= 1:
                     break
-                done = clock.so_far() / seconds
-                optimizer.param_groups[0]["lr"] = peak * factor(int(10_000 * done))
+                optimizer.param_groups[0]["lr"] = peak * factor(int(10_000 * used))
                 optimizer.zero_grad()
                 loss(model(augment(x[rows])), y[rows]).backward()
                 optimizer.step()

@@ -1,53 +1,19 @@
 """−ELBO of a variational autoencoder in 30 seconds of one core, on the embedded digits.
 
-Each contestant runs in a process of its own on one thread, once for each of three seeds; its time
-is CPU seconds of training, and the step size follows the clock. Reported are the median −ELBO on
-unseen digits in nats (of stochastically binarized digits, 10 samples each) and all three values.
-Names after the command run only those contestants.
+Run ``python -m tests.bench.vae``. Each contestant stops after so many CPU seconds of training, so
+its step size follows the clock. Reported are nats of stochastically binarized unseen digits.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
-import os
-import statistics
-import subprocess
 import sys
-import time
-from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).parents[2]
-SECONDS, SEEDS = 30.0, (0, 1, 2)
-CONTESTANTS = {  # name → what it is; the number that is a target stands in the title
-    "ours": "784-400-200-20, Adam 2e-3, plateau, 30 s (target 118)",
-    "engine": "the same on the course's engine, 30 s",
-    "textbook": "784-400-20, Adam 1e-3 constant, batch 128, 30 s",
-}
+from tests.bench._race import Contestant, Race, Result, Stopwatch
 
-
-def main(names: list[str]) -> int:
-    """Run the contestants one after the other and print a table."""
-    one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    settings = os.environ | one_thread | {"COURSE_QUIET": "1"}
-    for name in names or CONTESTANTS:
-        runs = []
-        for seed in SEEDS:
-            command = [sys.executable, "-m", "tests.bench.vae", "--only", name, str(seed)]
-            done = subprocess.run(
-                command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, text=True, check=True
-            )
-            runs.append(json.loads(done.stdout.splitlines()[-1]))
-        nats = [run["nats"] for run in runs]
-        print(
-            f"{CONTESTANTS[name]:<56} {statistics.median(nats):6.1f} nats "
-            f"({', '.join(f'{value:.1f}' for value in nats)})  "
-            f"{statistics.median(run['epochs'] for run in runs):.0f} epochs",
-            flush=True,
-        )
-    return 0
+SECONDS = 30.0
 
 
 def digits() -> tuple[np.ndarray, np.ndarray]:
@@ -58,19 +24,21 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     return data.x_train.reshape(-1, 784), data.x_test.reshape(-1, 784)
 
 
-def by_the_clock(x, step, batch: int, seed: int) -> float:
-    """Call ``step(rows, share of the time used)`` until the time is up; return the epochs."""
-    rng, steps, start = np.random.default_rng(seed), 0, time.process_time()
-    while True:
-        for rows in np.split(rng.permutation(len(x)), range(batch, len(x), batch)):
-            used = (time.process_time() - start) / SECONDS
-            if used >= 1:
-                return steps * batch / len(x)
-            step(x[rows], used)
-            steps += 1
+def by_the_clock(x, step, batch: int, seed: int) -> Result:
+    """Call ``step(rows, share of the time used)`` until the time is up; epochs and seconds."""
+    rng, steps = np.random.default_rng(seed), 0
+    with Stopwatch() as clock:
+        while clock.so_far() < SECONDS:
+            for rows in np.split(rng.permutation(len(x)), range(batch, len(x), batch)):
+                used = clock.so_far() / SECONDS
+                if used >= 1:
+                    break
+                step(x[rows], used)
+                steps += 1
+    return {"epochs": steps * batch / len(x), "seconds": clock.seconds}
 
 
-def in_torch(hidden, lr: float, batch: int, factor, seed: int) -> dict:
+def in_torch(hidden, lr: float, batch: int, factor, seed: int) -> Result:
     """A model of `utils.vae`; `factor` of the learning rate by the share of time used."""
     import torch
 
@@ -88,11 +56,11 @@ def in_torch(hidden, lr: float, batch: int, factor, seed: int) -> dict:
         vae.negative_elbo(model(images), images).backward()
         optimizer.step()
 
-    epochs = by_the_clock(torch.tensor(x), step, batch, seed)
-    return {"nats": sum(vae.nats(model, x_new)), "epochs": epochs}
+    took = by_the_clock(torch.tensor(x), step, batch, seed)
+    return {"nats": sum(vae.nats(model, x_new))} | took
 
 
-def on_the_engine(lr: float, batch: int, factor, seed: int) -> dict:
+def on_the_engine(lr: float, batch: int, factor, seed: int) -> Result:
     """The same layers, loss and optimizer in NumPy; judged by the PyTorch model."""
     from utils import vae
     from utils.layers import Linear, ReLU, Sequential
@@ -122,10 +90,10 @@ def on_the_engine(lr: float, batch: int, factor, seed: int) -> dict:
         ((reconstruction + divergence) / len(images)).backward()
         optimizer.step()
 
-    epochs = by_the_clock(x, step, batch, seed)
+    took = by_the_clock(x, step, batch, seed)
     model = vae.VAE()
     copy_weights(Sequential(encoder, decoder), model)
-    return {"nats": sum(vae.nats(model, x_new)), "epochs": epochs}
+    return {"nats": sum(vae.nats(model, x_new))} | took
 
 
 def plateau(used: float) -> float:
@@ -133,14 +101,25 @@ def plateau(used: float) -> float:
     return min(1.0, (1 - used) / 0.6)
 
 
-RUNS = {
-    "ours": lambda seed: in_torch((400, 200), 2e-3, 100, plateau, seed),
-    "engine": lambda seed: on_the_engine(2e-3, 100, plateau, seed),
-    "textbook": lambda seed: in_torch((400,), 1e-3, 128, lambda used: 1.0, seed),
-}
+RACE = Race(
+    "vae",
+    "variational autoencoder, 1,000 unseen digits, −ELBO",
+    {"nats": "{:.1f}", "epochs": "{:.0f}", "seconds": "{:.0f}"},
+    {
+        "ours": Contestant(
+            "chapter 12, 784-400-200-20, step size falling to 0",
+            lambda seed: in_torch((400, 200), 2e-3, 100, plateau, seed),
+            "≤ 118 in 30 s",
+        ),
+        "engine": Contestant(
+            "the same in NumPy", lambda seed: on_the_engine(2e-3, 100, plateau, seed)
+        ),
+        "textbook": Contestant(
+            "textbook 784-400-20, Adam 1e-3, batch 128",
+            lambda seed: in_torch((400,), 1e-3, 128, lambda used: 1.0, seed),
+        ),
+    },
+)
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--only"]:
-        print(json.dumps(RUNS[sys.argv[2]](int(sys.argv[3])), default=float))
-    else:
-        sys.exit(main(sys.argv[1:]))
+    sys.exit(RACE.main(sys.argv[1:]))

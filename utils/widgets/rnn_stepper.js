@@ -19,7 +19,7 @@ const [GRADIENT, STATE, INPUT, REACH] = [40, 120, 235, 35]; // heights, and half
 function render({ model, el }) {
   const view = hero(model, el, "Unrolled recurrent network");
   const KEYS = ["inputs", "w", "u", "b", "step"];
-  const top = set(view.panel(), { class: "panel wide" });
+  const top = view.panel();
   top.style.gridColumn = "1 / -1";
   const svg = set(make(top, "svg", { viewBox: "0 0 660 300", role: "group", "aria-label": "the network, one column for each step of time" }), { style: "max-width: 760px" });
   const at = (event) => {
@@ -36,13 +36,13 @@ function render({ model, el }) {
     make(g, "path", { ...line, stroke: "var(--dll-quiet)", d: arrow([x - 77, STATE], [x - 34, STATE]) });
     if (!t) make(g, "text", { class: "quiet", x: x - 62, y: STATE - 8, "text-anchor": "middle" }, "0");
     const box = make(g, "rect", { x: x - 32, y: STATE - 22, width: 64, height: 44, rx: 6, fill: "none", stroke: "var(--dll-quiet)", "stroke-width": 2 });
-    const fill = make(g, "rect", { x: x - 30, width: 60, opacity: 0.3 });
+    const fill = make(g, "rect", { x: x - 30, width: 60, opacity: 0.45 });
     const state = make(g, "text", { class: "halo", x, y: STATE + 5, "text-anchor": "middle", "data-name": `h${t + 1}` });
     make(g, "text", { class: "quiet", x: x + 36, y: STATE + 20 }, `h${SUB[t + 1]}`);
-    const back = make(g, "g", { style: "color: var(--dll-orange)" });
+    const back = make(g, "g");
     make(back, "path", { ...line, stroke: "var(--dll-orange)", "stroke-dasharray": "5 4", d: arrow([x, STATE - 25], [x, GRADIENT + 10]) });
     if (t) make(back, "path", { ...line, stroke: "var(--dll-orange)", "stroke-dasharray": "5 4", d: arrow([x - 34, STATE - 12], [x - 71, STATE - 12]) });
-    const gradient = make(back, "text", { x, y: GRADIENT, "text-anchor": "middle", "data-name": `g${t + 1}` });
+    const gradient = make(back, "text", { x, y: GRADIENT, "text-anchor": "middle", "data-name": `g${t + 1}`, style: "fill: var(--dll-orange); font-weight: 600" });
     const label = make(g, "text", { x, y: INPUT + REACH + 24, "text-anchor": "middle" });
     const knob = handle(svg, `input x${SUB[t + 1]}`);
     const put = (value) => view.change({ inputs: view.get("inputs").map((old, i) => (i === t ? clamp(value, -LIMIT, LIMIT) : old)) });
@@ -94,7 +94,7 @@ function render({ model, el }) {
       place(knob, column(t), INPUT - (REACH * x) / LIMIT, [-LIMIT, LIMIT, x], show(x, 1));
     });
     showStep(step);
-    stepText.textContent = `${step} of ${2 * STEPS}`;
+    stepText.textContent = String(step);
     for (const [key, showOne] of Object.entries(showWeight)) showOne(given[key]);
     const slope = shares.reduce((sum, share, t) => sum + (isBack(t) ? share : 0), 0);
     const last = forward === STEPS ? states[STEPS - 1] : NaN;

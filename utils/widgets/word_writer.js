@@ -70,7 +70,7 @@ function render({ model, el }) {
   const showTemperature = slider(left, "temperature", "temperature", [0.1, 2, 0.05], (temperature) => view.change({ temperature }));
   const showSeed = slider(left, "draw", "which random draw", [0, 99, 1], (seed) => view.change({ seed }));
   const [seedInput, seedText] = left.lastChild.querySelectorAll("input, output");
-  const fact = facts(left, { next: "surest next sign", probability: "its probability", entropy: "bits of surprise" });
+  const fact = facts(left, { next: "surest next sign", probability: "its probability", entropy: "entropy in bits" });
   left.querySelector(".facts").style.marginTop = "12px";
   const chart = set(make(left, "svg", { viewBox: "0 0 420 190", role: "img", "aria-label": "probability of each next sign" }), {});
   const wide = 410 / SIGNS.length;
@@ -79,6 +79,8 @@ function render({ model, el }) {
     return make(chart, "rect", { class: k ? "one" : "zero", x: 5 + wide * (k + 0.12), width: 0.76 * wide, "data-name": `p${k}` });
   });
   make(chart, "path", { class: "axis", d: "M5 166H415" });
+  make(chart, "path", { class: "axis", d: "M5 20H415", "stroke-dasharray": "3 4" });
+  const scale = make(chart, "text", { class: "quiet", x: 5, y: 14 });
   make(left, "p", { class: "note" }, "· is the end of the word.");
 
   const right = view.panel("words it writes");
@@ -97,8 +99,10 @@ function render({ model, el }) {
     showSeed(seed);
     seedText.textContent = String(Math.floor(seed));
     seedInput.setAttribute("aria-valuetext", seedText.textContent);
+    const top = Math.max(p[best], 0.25);
+    scale.textContent = `probability ${show(top)}`;
     bars.forEach((bar, k) => {
-      set(bar, { y: 166 - 156 * p[k], height: 156 * p[k] });
+      set(bar, { y: 166 - (146 * p[k]) / top, height: (146 * p[k]) / top });
       bar.dataset.value = String(p[k]);
     });
     lines.forEach((line, i) => {
