@@ -21,9 +21,9 @@ from utils.phonemes import (
     error_rate,
     errors,
     lessons,
-    spell,
 )
 from utils.pronounce import Pronouncer, pronounce, train
+from utils.sequences import encode
 from utils.weights import copy_weights
 
 ALPHABET = ("A", "B", "C")
@@ -43,7 +43,7 @@ def test_the_alphabet_is_the_dictionarys():
     data = load_pronunciations()
     assert tuple(data.phonemes) == tuple(sorted(EXAMPLES))
     assert max(map(len, data.y_train + data.y_test)) < LONGEST
-    assert spell(data.letters) == list(range(1, 27))
+    assert encode([data.letters]).tolist() == [list(range(1, 27))]
 
 
 def test_an_epoch_has_every_word_once_with_both_halves(rng):
@@ -99,7 +99,7 @@ def test_answers_are_those_of_the_forward_pass(attention):
     model = Pronouncer(3, attention, embedding=4, reader=5, writer=6)
     for word, answer in zip(WORDS, pronounce(model, WORDS, ALPHABET), strict=True):
         codes = [FIRST + ALPHABET.index(phoneme) for phoneme in answer.phonemes]
-        scores = model(torch.tensor([spell(word)]), torch.tensor([[START, *codes]]))
+        scores = model(torch.tensor(encode([word])), torch.tensor([[START, *codes]]))
         best = (END + scores[..., END:].argmax(-1))[0].tolist()
         ended = len(codes) < LONGEST
         assert best[: len(codes)] == codes

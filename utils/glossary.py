@@ -682,8 +682,8 @@ TERMS = (
     ),
     Term(
         10,
-        "mask",
-        "掩码",
+        "attention mask",
+        "注意力掩码",
         "True where a query may look; elsewhere the score becomes −∞ before the softmax.",
     ),
     Term(
@@ -691,12 +691,6 @@ TERMS = (
         "causal mask",
         "因果掩码",
         "A mask that lets each place look at itself and at earlier places only.",
-    ),
-    Term(
-        10,
-        "teacher forcing",
-        "教师强制",
-        "In training the decoder is given the right symbols so far, not its own.",
     ),
     Term(
         10,

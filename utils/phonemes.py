@@ -1,7 +1,8 @@
 """Letters, phonemes and errors of chapter 10, in plain Python and NumPy.
 
-Letters are numbered 1 to 26; phonemes follow the padding 0, `START` and `END`. Words of one length
-share a batch, so that no letter is ever padded; phonemes are, and the loss leaves these out.
+Letters are numbered as in chapter 09; phonemes follow the padding 0, `START` and `END`. Words of
+one length share a batch, so that no letter is ever padded; phonemes are, and the loss leaves these
+out.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from utils.sequences import encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,11 +30,6 @@ EXAMPLES = {  # how each phoneme sounds; source: CMU Pronouncing Dictionary, tab
     "S": "sea", "SH": "she", "T": "tea", "TH": "theta", "UH": "hood", "UW": "two", "V": "vee",
     "W": "we", "Y": "yield", "Z": "zee", "ZH": "seizure",
 }  # fmt: skip
-
-
-def spell(word: Iterable[str]) -> list[int]:
-    """Numbers 1 to 26 for the letters a to z."""
-    return [ord(letter) - ord("a") + 1 for letter in word]
 
 
 def lessons(
@@ -56,7 +54,7 @@ def lessons(
         batches += [order[k : k + batch_size] for k in range(0, len(order), batch_size)]
     for k in rng.permutation(len(batches)):
         chosen = batches[k]
-        x = np.array([spell(words[i]) for i in chosen])
+        x = encode([words[i] for i in chosen])
         y = np.zeros((2, len(chosen), 1 + max(len(sounds[i]) for i in chosen)), int)
         for row, i in enumerate(chosen):
             codes = [number[phoneme] for phoneme in sounds[i]]

@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from utils.optim import one_cycle
-from utils.phonemes import END, FIRST, LONGEST, PAD, START, lessons, spell
+from utils.phonemes import END, FIRST, LONGEST, PAD, START, lessons
+from utils.sequences import encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -163,7 +164,7 @@ def pronounce(
         rooms[len(word)].append(i)
     spoken: dict[int, Spoken] = {}
     for chosen in rooms.values():
-        memory, state = model.read(torch.tensor([spell(words[i]) for i in chosen]))
+        memory, state = model.read(torch.from_numpy(encode([words[i] for i in chosen])))
         y = torch.full((len(chosen), 1), START)
         codes, maps = [], []
         for _ in range(LONGEST):

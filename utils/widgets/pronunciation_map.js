@@ -25,13 +25,6 @@ const product = ({ rows, cols, data }, x, bias) => Float64Array.from({ length: r
 });
 const join = (...parts) => Float64Array.from(parts.flatMap((part) => Array.from(part)));
 
-function softmax(scores) {
-  const top = Math.max(...scores);
-  const e = Array.from(scores, (value) => Math.exp(value - top));
-  const sum = e.reduce((a, b) => a + b, 0);
-  return e.map((value) => value / sum);
-}
-
 /** The same as speak() in pronunciation_map.py, for a word of letters a to z. */
 function speak(word, net, temperature = 1) {
   const linear = (name, x) => product(net[`${name}.weight`], x, net[`${name}.bias`]);

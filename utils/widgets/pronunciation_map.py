@@ -16,7 +16,8 @@ import numpy as np
 import traitlets
 
 from utils import plotting
-from utils.phonemes import END, EXAMPLES, FIRST, LONGEST, START, spell
+from utils.phonemes import END, EXAMPLES, FIRST, LONGEST, START
+from utils.sequences import encode
 from utils.widgets._hero import Hero, Numbers, script
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def speak(word: str, w: Mapping[str, np.ndarray], temperature: float = 1.0) -> A
             states.append(step(name, x, states[-1]))
         return np.array(states[1:])
 
-    letters = w["letters.weight"][spell(word)]
+    letters = w["letters.weight"][encode([word])[0]]
     right, left = read("rightward", letters), read("leftward", letters[::-1])
     memory = np.concatenate([right, left[::-1]], axis=1)
     state = np.tanh(linear("bridge", np.concatenate([right[-1], left[-1]])))
@@ -179,7 +180,7 @@ class PronunciationMap(Hero):
     """
 
     STATE = ("word", "step", "temperature")
-    _esm = script("pronunciation_map")
+    _esm = script("_extra", "pronunciation_map")
 
     word = Word("phonetic").tag(sync=True)
     step = Numbers(0, 0, LONGEST - 1).tag(sync=True)
