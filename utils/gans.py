@@ -7,10 +7,11 @@ Images are in [−1, 1] here, since a generator ends in tanh; `to_unit` brings t
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from utils import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
 LATENT, WIDTH, BATCH = 32, 16, 64
 RATE = 1e-3
 REAL_LABEL = 0.9  # one-sided label smoothing
-RECORD = Path(__file__).parent / "recorded" / "generator.npz"
 COMMAND = "python -m utils.gans"
-EPOCHS = 90
+EPOCHS, OTHERS = 90, 60
 STAGES = (1, 2, 5, 10, 20, 45, 90)  # epochs after which the record keeps pictures and scores
 FILMED, JUDGED = 12, 1000  # latents of the film; images that are judged
 
@@ -44,12 +44,13 @@ def keras_generator(width: int = WIDTH, latent: int = LATENT) -> Any:
     keras = import_tensorflow().keras
     L = keras.layers
     up = {"kernel_size": 4, "strides": 2, "padding": "same"}  # twice the side
+    norm = functools.partial(L.BatchNormalization, epsilon=1e-5)  # as in PyTorch
     return keras.Sequential(
         [
             keras.Input((latent,)),
-            L.Dense(2 * width * 49, use_bias=False), L.BatchNormalization(), L.ReLU(),
+            L.Dense(2 * width * 49, use_bias=False), norm(), L.ReLU(),
             L.Reshape((2 * width, 7, 7)), L.Permute((2, 3, 1)),
-            L.Conv2DTranspose(width, use_bias=False, **up), L.BatchNormalization(), L.ReLU(),
+            L.Conv2DTranspose(width, use_bias=False, **up), norm(), L.ReLU(),
             L.Conv2DTranspose(1, activation="tanh", **up),
         ]
     )  # fmt: skip
@@ -66,7 +67,7 @@ def keras_discriminator(width: int = WIDTH, dropout: float = 0.3) -> Any:
         [
             keras.Input((28, 28, 1)),
             L.Conv2D(width, **down), L.LeakyReLU(0.2),
-            L.Conv2D(2 * width, **down), L.BatchNormalization(), L.LeakyReLU(0.2),
+            L.Conv2D(2 * width, **down), L.BatchNormalization(epsilon=1e-5), L.LeakyReLU(0.2),
             L.Dropout(dropout), L.Permute((3, 1, 2)), L.Flatten(), L.Dense(1),
         ]
     )  # fmt: skip
@@ -293,19 +294,25 @@ def latents(n: int, seed: int = 0) -> np.ndarray:
     return np.random.RandomState(seed).normal(size=(n, LATENT)).astype(np.float32)
 
 
-def record(epochs: int = EPOCHS, seed: int = 0) -> dict[str, np.ndarray]:
-    """Train the DCGAN and return what is kept of it.
+def record(epochs: int = EPOCHS, others: int = OTHERS, seed: int = 0) -> dict[str, np.ndarray]:
+    """Train all three generators and return what is kept of them.
+
+    Args:
+        epochs: of the DCGAN.
+        others: epochs of LSGAN and WGAN-GP.
+        seed: of each.
 
     Returns:
-        The folded weights as float16; for each stage of training ``epoch``, ``confidence``,
-        ``classes`` (10,), ``distance`` and ``film`` (12, 28, 28) as bytes; ``anchors``, for each
-        digit the latent that the judge is surest of, (10, latent).
+        The DCGAN's folded weights as float16; for each stage of its training ``epoch``,
+        ``confidence``, ``classes`` (10,), ``distance`` and ``film`` (12, 28, 28) as bytes;
+        ``anchors``, for each digit the latent that the judge is surest of, (10, latent); ``lsgan``
+        and ``wgan_gp``, pictures (12, 28, 28) as bytes.
 
     """
     from utils import judge
     from utils.datasets import load_digits
 
-    z = latents(JUDGED)
+    digits, z = load_digits(full=False).x_train, latents(JUDGED)
     kept: dict[str, list[Any]] = {
         name: [] for name in ("epoch", "confidence", "classes", "distance", "film")
     }
@@ -317,35 +324,31 @@ def record(epochs: int = EPOCHS, seed: int = 0) -> dict[str, np.ndarray]:
             kept["confidence"].append(judge.confidence(images))
             kept["classes"].append(judge.coverage(images))
             kept["distance"].append(judge.frechet_distance(images))
-            kept["film"].append(np.round(255 * images[:FILMED]).astype(np.uint8))
+            kept["film"].append(_bytes(images[:FILMED]))
 
-    weights = fold(
-        train_dcgan(load_digits(full=False).x_train, epochs, seed=seed, after_epoch=look)
-    )
+    weights = fold(train_dcgan(digits, epochs, seed=seed, after_epoch=look))
     weights = {name: array.astype(np.float16) for name, array in weights.items()}
     p = judge.probabilities(apply_folded(weights, z))
+    pictures = {
+        name: _bytes(generate(train_torch(kind, digits, others, seed=seed), z[:FILMED]))
+        for name, kind in (("lsgan", "LSGAN"), ("wgan_gp", "WGAN-GP"))
+    }
     scores = {name: np.array(values) for name, values in kept.items()}
-    return weights | scores | {"anchors": z[p.argmax(axis=0)]}
+    return weights | scores | pictures | {"anchors": z[p.argmax(axis=0)]}
 
 
-def write(kept: dict[str, np.ndarray], path: Path = RECORD) -> None:
-    """Keep what `record` returns, with the command that makes it again."""
-    np.savez_compressed(path, command=np.array(COMMAND), **kept)
-
-
-@functools.cache
-def recorded() -> dict[str, np.ndarray]:
-    """What is kept of the recorded generator; see `record`."""
-    with np.load(RECORD, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files if name != "command"}
+def _bytes(images: np.ndarray) -> np.ndarray:
+    return np.round(255 * images).astype(np.uint8)
 
 
 def recorded_weights() -> dict[str, np.ndarray]:
     """The folded weights of the recorded generator, for `apply_folded`."""
-    return {
-        name: array for name, array in recorded().items() if name[0] in "wb" and name[1:].isdigit()
-    }
+    kept = recorded.load("generator")
+    return {name: kept[name] for name in ("w0", "b0", "w1", "b1", "w2", "b2")}
 
 
 if __name__ == "__main__":
-    write(record())
+    import torch
+
+    torch.set_num_threads(1)
+    recorded.save("generator", COMMAND, record())

@@ -853,12 +853,6 @@ TERMS = (
     ),
     Term(
         13,
-        "Fréchet distance",
-        "弗雷歇距离",
-        "A distance of two Gaussians, here of the features of real and generated images.",
-    ),
-    Term(
-        13,
         "latent walk",
         "潜空间漫步",
         "A path through the generator's noise, seen as the images along it.",

@@ -30,7 +30,7 @@ JUDGED = 2000  # samples that are counted
 NEAR = 3.0  # standard deviations
 KEPT = 0.01  # share of the samples that a mode needs
 SHOWN, FRAMES = 128, 16  # points and pictures of a film
-SEEDS = 10
+SEEDS = 6
 RECORD = Path(__file__).parent / "recorded" / "ring.json"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import traitlets
 
-from utils import gans, plotting
+from utils import gans, plotting, recorded
 from utils.widgets._hero import Hero, Numbers, script
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ class LatentWalk(Hero):
     def __init__(self, **state: Any) -> None:
         super().__init__(**state)
         kept = gans.recorded_weights()
-        self.set_trait("anchors", tuple(map(tuple, gans.recorded()["anchors"].tolist())))
+        anchors = recorded.load("generator")["anchors"].tolist()
+        self.set_trait("anchors", tuple(map(tuple, anchors)))
         self.set_trait("weights", pack(kept))
         self.set_trait("shapes", tuple(kept[f"w{i}"].shape for i in range(3)))
 
