@@ -6,6 +6,7 @@ const [RATE_D, BETA1, BETA2, EPS] = [0.05, 0.5, 0.99, 1e-8];
 const FIRST = [-1.5, 0];
 const MAX_MOVES = 1200;
 const SEEN = 0.01;
+const [WIDE, FINE] = [6, 0.01];
 
 /** Logit f(x), its slope in x, and its gradient in θ = (w, b, v, c). */
 function score(theta, x) {
@@ -93,26 +94,24 @@ function numbers(game, target, { real, z, saturating }) {
   let [js, gap] = [0, 0];
   for (const { p, q, D, best } of curves(game, target)) {
     const mid = (p + q) / 2;
-    for (const a of [p, q]) if (a > 0) js += (a * Math.log(a / mid) * CELL) / 2;
+    if (p > 0) js += (p * Math.log(p / mid) * CELL) / 2;
     if (mid >= SEEN) gap = Math.max(gap, Math.abs(D - best));
+  }
+  const spread = Math.exp(game.logSigma);
+  for (let i = 0; i < Math.round((2 * WIDE) / FINE); i += 1) { // q in its own z: it may be narrow or far away
+    const at = -WIDE + FINE * (i + 0.5);
+    const q = normalPdf(at) / spread;
+    js += (normalPdf(at) * Math.log((2 * q) / (density(game.mean + spread * at, target) + q)) * FINE) / 2;
   }
   const loss = (points, sign) => mean(points.map((x) => softplus(sign * score(game.theta, x).f)));
   return {
     mean: game.mean,
-    spread: Math.exp(game.logSigma),
+    spread,
     value: -loss(real, -1) - loss(generated(game, z), 1),
     js,
     gap,
     pull: mean(pulls(game, z, saturating).map(Math.abs)),
   };
-}
-
-function press(parent, text, action) {
-  const node = make(parent, "button", { type: "button" }, text);
-  node.style.cssText = "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; "
-    + "color: inherit; cursor: pointer; font: inherit; min-height: 32px; padding: 2px 10px";
-  node.addEventListener("click", action);
-  return node;
 }
 
 function render({ model, el }) {
@@ -143,12 +142,12 @@ function render({ model, el }) {
   });
   const buttons = make(wide, "div", { style: "display: flex; flex-wrap: wrap; gap: 8px; margin: 0 0 10px" });
   const add = (text) => view.change({ moves: (view.get("moves") + text).slice(0, MAX_MOVES) });
-  press(buttons, "D moves", () => add("D"));
-  press(buttons, "D moves 20 times", () => add("D".repeat(20)));
-  press(buttons, "G moves", () => add("G"));
-  press(buttons, "a round: 5 D, 1 G", () => add("DDDDDG"));
-  const playing = press(buttons, "Play", () => toggle());
-  press(buttons, "Start again", () => { toggle(false); view.change({ moves: "" }); });
+  button(buttons, "D moves", () => add("D"));
+  button(buttons, "D moves 20 times", () => add("D".repeat(20)));
+  button(buttons, "G moves", () => add("G"));
+  button(buttons, "a round: 5 D, 1 G", () => add("DDDDDG"));
+  const playing = button(buttons, "Play", () => toggle());
+  button(buttons, "Start again", () => { toggle(false); view.change({ moves: "" }); });
   const target = choice(wide, "real data", Object.keys(view.get("targets")), (name) => view.change({ target: name }));
   const loss = choice(wide, "G descends", view.get("losses"), (name) => view.change({ loss: name }));
   const rate = slider(wide, "step of G", "step size of the generator", [0.01, 1, 0.01], (value) => view.change({ rate: value }));
@@ -161,7 +160,6 @@ function render({ model, el }) {
       else add("DDDDDG");
     }, 80) : 0;
     playing.textContent = on ? "Pause" : "Play";
-    playing.setAttribute("aria-pressed", Boolean(on));
   }
 
   let kept = { key: "", moves: "", game: begin(view.get("first")) };

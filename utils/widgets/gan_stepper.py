@@ -24,6 +24,7 @@ LOW, HIGH, CELL = -5.0, 5.0, 0.05
 RATE_D, BETA1, BETA2, EPS = 0.05, 0.5, 0.99, 1e-8  # Adam for D; G walks by plain descent
 FIRST = (-1.5, 0.0)  # μ and ln σ of the untrained generator
 MAX_MOVES = 1200
+WIDE, FINE = 6.0, 0.01  # q is summed over |z| < WIDE in such steps
 SEEN = 0.01  # D is compared with D* where (p + q)/2 is at least this
 
 
@@ -155,7 +156,7 @@ class GanStepper(Hero):
     """
 
     STATE = ("moves", "target", "loss", "rate")
-    _esm = script("gan_stepper")
+    _esm = script("_extra", "gan_stepper")
 
     moves = Moves("").tag(sync=True)
     target = traitlets.Enum(tuple(TARGETS), "one bump").tag(sync=True)
@@ -192,12 +193,18 @@ class GanStepper(Hero):
         real, fake = batch(self.target), game.mean + np.exp(game.log_sigma) * quantiles()
         f, g = score(game.theta, real)[0], score(game.theta, fake)[0]
         mid = (p + q) / 2
-        kl = [np.where(a > 0, a * np.log(np.where(a > 0, a, 1) / mid), 0) for a in (p, q)]
+        kl_p = np.where(p > 0, p * np.log(np.where(p > 0, p, 1) / mid), 0).sum() * CELL
+        # q in its own z: it may be narrow, or far beyond the picture
+        z = -WIDE + FINE * (np.arange(round(2 * WIDE / FINE)) + 0.5)
+        spread = np.exp(game.log_sigma)
+        share = density(z, (0.0,), 1.0)
+        there = density(game.mean + spread * z, *TARGETS[self.target])
+        kl_q = (share * np.log(2 * share / (spread * there + share))).sum() * FINE
         return {
             "mean": game.mean,
-            "spread": float(np.exp(game.log_sigma)),
+            "spread": float(spread),
             "value": float(-np.logaddexp(0, -f).mean() - np.logaddexp(0, g).mean()),
-            "js": float((kl[0] + kl[1]).sum() * CELL / 2),
+            "js": float((kl_p + kl_q) / 2),
             "gap": float(np.abs(D - best)[mid >= SEEN].max()),
             "pull": float(np.abs(pulls(game, self.loss)).mean()),
         }

@@ -24,9 +24,7 @@ function render({ model, el }) {
   const fact = facts(right, { step: "steps of the generator", modes: "modes kept", near: "points near a mode" });
   const setting = choice(right, "training", Object.keys(films), (name) => view.change({ setting: name }));
   const time = slider(right, "time", "picture of the film", [0, last, 1], (value) => view.change({ frame: value }));
-  const button = make(right, "button", { type: "button" });
-  button.style.cssText = "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; "
-    + "color: inherit; cursor: pointer; font: inherit; margin-top: 8px; min-height: 32px; padding: 2px 14px";
+  const playing = button(right, "Play", () => toggle());
   const note = make(right, "p", { class: "note" });
 
   let timer = 0;
@@ -38,11 +36,8 @@ function render({ model, el }) {
       else view.change({ frame: next });
     }, 350) : 0;
     if (on && view.get("frame") === last) view.change({ frame: 0 });
-    button.textContent = on ? "Pause" : "Play";
-    button.setAttribute("aria-pressed", Boolean(on));
+    playing.textContent = on ? "Pause" : "Play";
   }
-  button.addEventListener("click", () => toggle());
-  toggle(false);
 
   const stop = view.start(() => {
     const [name, frame] = [view.get("setting"), view.get("frame")];

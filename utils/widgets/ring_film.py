@@ -39,7 +39,7 @@ class RingFilm(Hero):
     """
 
     STATE = ("setting", "frame")
-    _esm = script("ring_film")
+    _esm = script("_extra", "ring_film")
 
     setting = traitlets.Enum(tuple(ring.SETTINGS), "slow discriminator").tag(sync=True)
     frame = traitlets.Int(0, min=0, max=ring.FRAMES - 1).tag(sync=True)
