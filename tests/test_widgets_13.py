@@ -147,7 +147,7 @@ EXTREMES = ["", "D" * MAX_MOVES, "G" * MAX_MOVES, "D" * 600 + "G" * 600, "DDDDDG
 
 
 @pytest.mark.parametrize(
-    ("moves", "target", "rate"), itertools.product(EXTREMES, TARGETS, (0.01, 1))
+    ("moves", "target", "rate"), list(itertools.product(EXTREMES, TARGETS, (0.01, 1)))
 )
 def test_every_control_at_its_ends_gives_finite_numbers(moves, target, rate):
     with warnings.catch_warnings():
@@ -157,8 +157,14 @@ def test_every_control_at_its_ends_gives_finite_numbers(moves, target, rate):
         assert np.isfinite(list(n.values())).all()
         assert n["spread"] > 0
         assert 0 <= n["gap"] <= 1
-        assert f"{moves.count('D')} moves of D and {moves.count('G')} of G" in game.describe()
-        assert f"divergence is {n['js']:.2f}" in game.describe()
+
+
+def test_the_game_is_told_in_words():
+    game = GanStepper(moves="DDDDDG" * 2)
+    n, text = game.numbers, game.describe()
+    assert "After 10 moves of D and 2 of G" in text
+    assert f"divergence is {n['js']:.2f}" in text
+    assert f"mean {n['mean']:.2f} and spread {n['spread']:.2f}" in text
 
 
 def test_each_setting_changes_the_game():

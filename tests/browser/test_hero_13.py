@@ -139,6 +139,7 @@ def test_the_film_by_keyboard_and_to_its_end(plain, page):
         page.keyboard.press(key)
         jupyter.frames(page)
         assert page.evaluate("model.get('frame')") == wanted
+        assert hero.locator("output").inner_text() == f"{wanted} of 15"
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")

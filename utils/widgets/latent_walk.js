@@ -95,6 +95,7 @@ function render({ model, el }) {
   const way = slider(right, "way", "share of the way", [0, 1, 0.01], (value) => view.change({ t: value }));
   make(right, "p", { class: "note" }, "Both ends are latents that the judge of digits is sure of. Everything between comes from the generator, in this page.");
   const wide = set(view.panel("the whole walk"), { class: "panel wide" });
+  wide.style.gridColumn = "1 / -1"; // on narrow pages, too
   const strip = make(wide, "canvas", { role: "img", "aria-label": `${SHOWN} pictures from start to end` });
   strip.style.cssText = "display: block; image-rendering: pixelated; width: 100%";
 

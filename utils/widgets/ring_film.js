@@ -24,6 +24,7 @@ function render({ model, el }) {
   const fact = facts(right, { step: "steps of the generator", modes: "modes kept", near: "points near a mode" });
   const setting = choice(right, "training", Object.keys(films), (name) => view.change({ setting: name }));
   const time = slider(right, "time", "picture of the film", [0, last, 1], (value) => view.change({ frame: value }));
+  const [knob, timeText] = ["input", "output"].map((name) => right.querySelector(name));
   const playing = button(right, "Play", () => toggle());
   const note = make(right, "p", { class: "note" });
 
@@ -50,6 +51,8 @@ function render({ model, el }) {
     fact("near", near, `${show(100 * near, 0)} %`);
     setting(name);
     time(frame);
+    timeText.textContent = `${frame} of ${last}`;
+    knob.setAttribute("aria-valuetext", `picture ${frame} of ${last}, step ${step}`);
     const ended = [...view.get("kept")[name]].sort((a, b) => a - b).join(", ");
     note.textContent = `Modes kept at the end of each recorded run: ${ended}. The film shows the first run.`;
     view.say(`${name}, step ${step}: ${modes} of ${centers.length} modes kept, ${show(100 * near, 0)} percent of the points near a mode`);
