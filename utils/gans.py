@@ -181,6 +181,7 @@ def train_torch(
     epochs: int,
     *,
     seed: int = 0,
+    rate: float | None = None,
     after_epoch: Callable[[int, Any], None] = lambda epoch, G: None,
 ) -> Any:
     """Train an LSGAN or a WGAN-GP and return its generator; both rates fall linearly to 0.
@@ -193,6 +194,7 @@ def train_torch(
         images: real images (N, 28, 28) in [0, 1].
         epochs: how often the discriminator sees each.
         seed: of weights, order and noise; PyTorch's generator goes on from it.
+        rate: the learning rate at the start; None takes 5e-4 for LSGAN and 1e-3 for WGAN-GP.
         after_epoch: called with the number of epochs done and the generator.
 
     Raises:
@@ -210,7 +212,8 @@ def train_torch(
     rng = np.random.default_rng(seed)
     G = torch_generator()
     D = torch_discriminator() if least_squares else torch_discriminator(normalize=False, dropout=0)
-    betas, rate = ((0.5, 0.999), RATE / 2) if least_squares else ((0.0, 0.9), RATE)
+    betas = (0.5, 0.999) if least_squares else (0.0, 0.9)
+    rate = rate or (RATE / 2 if least_squares else RATE)
     of_G, of_D = (torch.optim.Adam(m.parameters(), lr=rate, betas=betas) for m in (G, D))
     pictures = torch.tensor(2 * images[:, None] - 1)
     steps, done = epochs * (len(images) // BATCH), 0
