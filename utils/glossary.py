@@ -806,6 +806,63 @@ TERMS = (
         "纯度",
         "Share of points whose label is the most frequent one of their group.",
     ),
+    Term(
+        13,
+        "generative adversarial network (GAN)",
+        "生成对抗网络",
+        "Two networks that learn against each other: one makes examples, one judges them.",
+    ),
+    Term(13, "generator", "生成器", "The network that turns noise into examples."),
+    Term(
+        13,
+        "discriminator",
+        "判别器",
+        "The network that says how probable it is that an example is real.",
+    ),
+    Term(
+        13,
+        "Jensen–Shannon divergence",
+        "JS 散度",
+        "The mean divergence of two distributions from their mixture; between 0 and ln 2.",
+    ),
+    Term(
+        13,
+        "non-saturating loss",
+        "非饱和损失",
+        "The generator's loss −ln D(G(z)), which stays steep where the discriminator is sure.",
+    ),
+    Term(13, "mode collapse", "模式崩溃", "A generator that makes few kinds of what there is."),
+    Term(13, "critic", "评论家", "A discriminator whose score is any number and no probability."),
+    Term(
+        13,
+        "Wasserstein distance",
+        "Wasserstein 距离",
+        "The least work of moving one distribution into the other.",
+    ),
+    Term(
+        13,
+        "gradient penalty",
+        "梯度惩罚",
+        "A term of the loss that asks a critic for gradients of length 1.",
+    ),
+    Term(
+        13,
+        "least-squares GAN (LSGAN)",
+        "最小二乘 GAN",
+        "A GAN whose players descend squared errors of the score.",
+    ),
+    Term(
+        13,
+        "latent walk",
+        "潜空间漫步",
+        "A path through the generator's noise, seen as the images along it.",
+    ),
+    Term(
+        13,
+        "diffusion model",
+        "扩散模型",
+        "A generator that learns to take noise away, a little at each step.",
+    ),
 )
 
 

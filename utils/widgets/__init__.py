@@ -24,6 +24,9 @@ _HOMES = {
     "mistake_browser": "mistakes",
     "GateViewer": "gate_viewer",
     "adding_lengths": "adding_problem",
+    "GanStepper": "gan_stepper",
+    "RingFilm": "ring_film",
+    "LatentWalk": "latent_walk",
 }
 __all__ = sorted(_HOMES)
 

@@ -1,0 +1,138 @@
+"""What generators of digits reach in 60 seconds of one core, on the embedded digits.
+
+Run ``python -m tests.bench.gan``. Each contestant stops after so many CPU seconds of training, so
+its step size follows the clock. 1,000 generated images are judged by `utils.judge`; the distance
+is on its own scale, so the last row gives that of 1,000 real unseen digits.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+from tests.bench._race import Contestant, Race, Result, Stopwatch
+
+SECONDS = 60.0
+
+
+def scores(images: np.ndarray) -> Result:
+    """What the judge says of images (N, 28, 28): digits with 1 % or more, distance, confidence."""
+    from utils import judge
+
+    return {
+        "digits": int((judge.coverage(images) >= 0.01).sum()),
+        "distance": judge.frechet_distance(images),
+        "confidence": judge.confidence(images),
+    }
+
+
+def judged(G, epochs: float, seconds: float) -> Result:
+    """Scores of a generator, with the epochs and seconds that it took."""
+    from utils import gans
+
+    images = gans.generate(G, gans.latents(gans.JUDGED))
+    return scores(images) | {"epochs": epochs, "seconds": seconds}
+
+
+def unseen(seed: int) -> Result:
+    """The 1,000 real test digits; nothing is random."""
+    from utils.datasets import load_digits
+
+    return scores(load_digits(full=False).x_test)
+
+
+def by_the_clock(n: int, step, seed: int) -> tuple[float, float]:
+    """Call ``step(rows, share of the time used, number)`` until the time is up: epochs, seconds."""
+    from utils import gans
+
+    rng, done = np.random.default_rng(seed), 0
+    with Stopwatch() as clock:
+        while clock.so_far() < SECONDS:
+            for rows in gans.batches(n, rng):
+                used = clock.so_far() / SECONDS
+                if used >= 1:
+                    break
+                step(rows, used, done)
+                done += 1
+    return done * gans.BATCH / n, clock.seconds
+
+
+def dcgan(seed: int) -> Result:
+    """The DCGAN of chapter 13 in Keras, one compiled step for both players."""
+    from utils import gans
+    from utils.datasets import load_digits
+    from utils.runtime import import_tensorflow
+
+    tf = import_tensorflow()
+    tf.keras.utils.set_random_seed(seed)
+    digits, rng = load_digits(full=False).x_train, np.random.default_rng(100 + seed)
+    G, D = gans.keras_generator(), gans.keras_discriminator()
+    players = [tf.keras.optimizers.Adam(gans.RATE, beta_1=0.5) for _ in "GD"]
+    move = gans.dcgan_step(G, D, *players)
+    x = tf.constant(2 * digits[..., None] - 1)
+
+    def step(rows, used: float, number: int) -> None:
+        for optimizer in players:
+            optimizer.learning_rate.assign(gans.RATE * (1 - used))
+        noise = rng.normal(size=(gans.BATCH, gans.LATENT)).astype(np.float32)
+        move(tf.gather(x, rows), noise)
+
+    return judged(G, *by_the_clock(len(digits), step, seed))
+
+
+def in_torch(kind: str, seed: int) -> Result:
+    """LSGAN or WGAN-GP of chapter 13 in PyTorch; the critic's third move is the generator's."""
+    import torch
+
+    from utils import gans, ring
+    from utils.datasets import load_digits
+
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    digits = load_digits(full=False).x_train
+    squares = kind == "LSGAN"
+    G = gans.torch_generator()
+    D = gans.torch_discriminator(normalize=squares, dropout=0.3 if squares else 0)
+    betas, rate = ((0.5, 0.999), gans.RATE / 2) if squares else ((0.0, 0.9), gans.RATE)
+    players = [torch.optim.Adam(m.parameters(), lr=rate, betas=betas) for m in (G, D)]
+    x = torch.tensor(2 * digits[:, None] - 1)
+
+    def descend(optimizer, loss) -> None:
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    def step(rows, used: float, number: int) -> None:
+        for optimizer in players:
+            optimizer.param_groups[0]["lr"] = rate * (1 - used)
+        real, fake = x[rows], G(torch.randn(gans.BATCH, gans.LATENT)).detach()
+        if squares:
+            loss = ((D(real) - 1) ** 2).mean() + (D(fake) ** 2).mean()
+        else:
+            loss = D(fake).mean() - D(real).mean() + 10 * ring.gradient_penalty(D, real, fake)
+        descend(players[1], loss)
+        if squares or number % 3 == 2:
+            score = D(G(torch.randn(gans.BATCH, gans.LATENT)))
+            descend(players[0], ((score - 1) ** 2).mean() if squares else -score.mean())
+
+    return judged(G, *by_the_clock(len(digits), step, seed))
+
+
+RACE = Race(
+    "gan",
+    "generated digits after 60 s",
+    {
+        "digits": "{:.0f}", "distance": "{:.2f}", "confidence": "{:.2f}", "epochs": "{:.0f}",
+        "seconds": "{:.0f}",
+    },
+    {
+        "dcgan": Contestant("chapter 13, DCGAN in Keras", dcgan, "≥ 9 digits, distance < 4"),
+        "lsgan": Contestant("LSGAN in PyTorch", lambda seed: in_torch("LSGAN", seed)),
+        "wgan_gp": Contestant("WGAN-GP in PyTorch", lambda seed: in_torch("WGAN-GP", seed)),
+        "real": Contestant("1,000 real unseen digits", unseen),
+    },
+)  # fmt: skip
+
+if __name__ == "__main__":
+    sys.exit(RACE.main(sys.argv[1:]))

@@ -1,0 +1,628 @@
+"""Exercises of chapter 13, Generative adversarial networks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from utils.exercises._compare import Wrong, numbers, same, sizes, unpack
+from utils.exercises._exercise import exercise
+
+
+def _distribution(rng, n):
+    """Probabilities of n values."""
+    return rng.dirichlet(np.ones(n))
+
+
+# ---------------------------------------------------------------- 13.1
+@exercise(
+    "13.1",
+    hints=(
+        "At one place x the value of the game is p·ln D + q·ln(1 − D). Where is its slope 0?",
+        "p/D = q/(1 − D) gives D = p/(p + q).",
+        "Where p + q = 0 nothing is ever seen; put ½ there, with `np.where` or `np.divide`.",
+    ),
+    why="p·ln D + q·ln(1 − D) has the slope p/D − q/(1 − D), which is 0 at D = p/(p + q), and it "
+    "bends downward everywhere, so that this is the maximum.",
+)
+def optimal(p, q):
+    """The best discriminator (N,) for densities p and q (N,); ½ where both are 0."""
+    total = p + q
+    return np.divide(p, total, out=np.full(len(p), 0.5), where=total > 0)
+
+
+@optimal.check
+def _(answer, rng):
+    for _ in range(2):
+        n = sizes(rng, 1)[0] + 3
+        p, q = rng.uniform(0.1, 2, (2, n))
+        p[0] = q[1] = p[2] = q[2] = 0
+        seen = np.arange(n) != 2
+        expected = np.where(seen, p / np.where(seen, p + q, 1), 0.5)
+        with np.errstate(all="ignore"):
+            got = numbers(answer(p, q), "D*")
+        if got.shape == (n,) and np.isnan(got.astype(float)).any():
+            raise Wrong("0/0 gives NaN where both densities are 0: put ½ there")
+        known = {
+            "that is the probability of a fake: the discriminator answers “real”": np.where(
+                seen, 1 - expected, 0.5
+            ),
+            "that is the odds p/q, not a probability: divide by p + q": np.divide(
+                p, q, out=np.full(n, 0.5), where=q > 0
+            ),
+            "where both densities are 0 it must be ½: nobody knows": np.where(seen, expected, 0),
+        }
+        same(got, expected, "D*", given={"p": p, "q": q}, known=known)
+
+
+@optimal.wrong("probability of a fake")
+def _fake(p, q):
+    return 1 - optimal.reference(p, q)
+
+
+@optimal.wrong("0/0 gives NaN")
+def _nan(p, q):
+    with np.errstate(all="ignore"):
+        return p / (p + q)
+
+
+@optimal.wrong("it must be ½")
+def _zero(p, q):
+    return p / np.maximum(p + q, 1e-300)
+
+
+@optimal.wrong("odds")
+def _odds(p, q):
+    return np.divide(p, q, out=np.full(len(p), 0.5), where=q > 0)
+
+
+# ---------------------------------------------------------------- 13.2
+@exercise(
+    "13.2",
+    hints=(
+        "First the mixture m = (p + q)/2, then two Kullback–Leibler divergences to it.",
+        "KL(p‖m) = Σ p·ln(p/m), where a term with p = 0 is 0.",
+        "JS = ½ KL(p‖m) + ½ KL(q‖m), with the natural logarithm.",
+    ),
+    why="Both are compared with their mixture m, which is 0 only where both are. So JS is finite "
+    "even where p and q share nothing: then it is ln 2.",
+)
+def jensen_shannon(p, q):
+    """Jensen–Shannon divergence of two discrete distributions (K,), in nats."""
+    m = (p + q) / 2
+
+    def kl(a):
+        return (a[a > 0] * np.log(a[a > 0] / m[a > 0])).sum()
+
+    return (kl(p) + kl(q)) / 2
+
+
+@jensen_shannon.check
+def _(answer, rng):
+    for apart in (False, True):
+        n = sizes(rng, 1)[0] + 3
+        p, q = _distribution(rng, n), _distribution(rng, n)
+        p[0] = q[1] = 0
+        if apart:
+            p[: n // 2] = 0
+            q[n // 2 :] = 0
+        p, q = p / p.sum(), q / q.sum()
+        m = (p + q) / 2
+        entropy = [-(a * np.log(np.where(a > 0, a, 1))).sum() for a in (p, q, m)]
+        expected = entropy[2] - (entropy[0] + entropy[1]) / 2  # another way to write it
+        ln2 = np.log(2)
+        one = sum(a * np.log(a / b) for a, b in zip(p, m, strict=True) if a > 0)
+        known = {
+            "twice too large: half of each divergence": 2 * expected,
+            "that is in bits: take the natural logarithm": expected / ln2,
+            "only p is compared with the mixture; q must be, too": one,
+            "only p is compared with the mixture, and by half; q must be, too": one / 2,
+        }
+        with np.errstate(all="ignore"):
+            got = answer(p, q)
+        value = numbers(got, "the divergence")
+        if value.shape == () and not np.isfinite(value):
+            raise Wrong("0·ln 0 gives NaN: leave out what has probability 0")
+        same(value, expected, "the divergence", known=known)
+
+
+@jensen_shannon.wrong("0·ln 0 gives NaN")
+def _nan_js(p, q):
+    m = (p + q) / 2
+    return ((p * np.log(p / m)).sum() + (q * np.log(q / m)).sum()) / 2
+
+
+@jensen_shannon.wrong("twice too large")
+def _twice(p, q):
+    return 2 * jensen_shannon.reference(p, q)
+
+
+@jensen_shannon.wrong("in bits")
+def _bits(p, q):
+    return jensen_shannon.reference(p, q) / np.log(2)
+
+
+@jensen_shannon.wrong("only p is compared with the mixture; q")
+def _one_side(p, q):
+    m = (p + q) / 2
+    return (p[p > 0] * np.log(p[p > 0] / m[p > 0])).sum()
+
+
+# ---------------------------------------------------------------- 13.3
+@exercise(
+    "13.3",
+    hints=(
+        "The discriminator wants ln D(x) large for real x and ln(1 − D(x)) large for fake ones.",
+        "−ln σ(r) = ln(1 + e^(−r)) and −ln(1 − σ(f)) = ln(1 + e^f).",
+        "`np.logaddexp(0, -r).mean() + np.logaddexp(0, f).mean()` does not overflow.",
+    ),
+    why="The loss is minus the value of the game. Written with logits it never takes the logarithm "
+    "of 0: ln(1 + eˢ) is about s for large s.",
+)
+def discriminator_loss(r, f):
+    """Loss of D from its logits r (N,) for real and f (M,) for generated examples."""
+    return np.logaddexp(0, -r).mean() + np.logaddexp(0, f).mean()
+
+
+@discriminator_loss.check
+def _(answer, rng):
+    n, m = sizes(rng, 2)
+    for scale in (1, 400):
+        r, f = scale * rng.normal(size=n), scale * rng.normal(size=m)
+        if scale > 1:
+            r[0], f[0] = -800.0, 800.0
+
+        def cost(s):
+            return np.maximum(s, 0) + np.log1p(np.exp(-np.abs(s)))
+
+        a, b = cost(-r), cost(f)
+        expected = a.mean() + b.mean()
+        known = {
+            "real and fake are exchanged": cost(r).mean() + cost(-f).mean(),
+            "that is the generator's loss: −ln D of the fakes": cost(-f).mean(),
+            "that is the value of the game: the loss is its negative": -expected,
+            "a sum instead of a mean: the loss grows with the batch": a.sum() + b.sum(),
+            "real and fake count as one batch: take the mean of each": np.concatenate(
+                [a, b]
+            ).mean(),
+            "generated examples are missing": a.mean(),
+        }
+        with np.errstate(all="ignore"):
+            value = numbers(answer(r, f), "the loss")
+        if value.shape == () and not np.isfinite(value):
+            raise Wrong("the loss is infinite for large logits: use ln(1 + eˢ), not ln σ(s)")
+        same(value, expected, "the loss", known=known)
+
+
+@discriminator_loss.wrong("real and fake are exchanged")
+def _exchanged(r, f):
+    return discriminator_loss.reference(-r, -f)
+
+
+@discriminator_loss.wrong("infinite for large logits")
+def _overflow(r, f):
+    def sigma(s):
+        return 1 / (1 + np.exp(-s))
+
+    return -np.log(sigma(r)).mean() - np.log(1 - sigma(f)).mean()
+
+
+@discriminator_loss.wrong("the loss is its negative")
+def _value(r, f):
+    return -discriminator_loss.reference(r, f)
+
+
+@discriminator_loss.wrong("a sum instead of a mean")
+def _sum(r, f):
+    return np.logaddexp(0, -r).sum() + np.logaddexp(0, f).sum()
+
+
+# ---------------------------------------------------------------- 13.4
+@exercise(
+    "13.4",
+    hints=(
+        "With D = σ(s): what is the derivative of ln(1 − σ(s)) in s? And of −ln σ(s)?",
+        "d ln σ(s)/ds = 1 − σ(s), and d ln(1 − σ(s))/ds = −σ(s).",
+        "Saturating −σ(s), non-saturating −(1 − σ(s)).",
+    ),
+    why="Where D is sure of a fake, σ(s) is nearly 0: ln(1 − D) is flat there, −ln D is steep. "
+    "Both pull s upward, so both slopes are negative.",
+)
+def slopes(s):
+    """Derivatives of ln(1 − σ(s)) and of −ln σ(s) in the logits s (N,): a pair of (N,)."""
+    sigma = 1 / (1 + np.exp(-s))
+    return -sigma, -(1 - sigma)
+
+
+@slopes.check
+def _(answer, rng):
+    for _ in range(2):
+        s = rng.normal(size=sizes(rng, 1)[0]) * 2
+        first, second = unpack(answer(s), "the saturating slope", "the non-saturating slope")
+        up, down = s + 1e-6, s - 1e-6
+        saturating = (np.logaddexp(0, down) - np.logaddexp(0, up)) / 2e-6  # of ln(1 − σ)
+        other = (np.logaddexp(0, -up) - np.logaddexp(0, -down)) / 2e-6  # of −ln σ
+        sigma = -saturating
+        known = {
+            "the two are exchanged: ln(1 − σ) is flat where σ is small": other,
+            "the sign is wrong: both losses fall as the logit grows": -saturating,
+            "that is the derivative in D; the chain to s is missing: times σ(1 − σ)": -1
+            / (1 - sigma),
+        }
+        same(first, saturating, "the saturating slope", rtol=1e-6, given={"s": s}, known=known)
+        known = {
+            "the sign of the second is wrong: −ln σ(s) falls as the logit grows": -other,
+            "the second is the derivative in D; times σ(1 − σ) leads to s": -1 / sigma,
+        }
+        same(second, other, "the non-saturating slope", rtol=1e-6, given={"s": s}, known=known)
+
+
+@slopes.wrong("the two are exchanged")
+def _swapped(s):
+    a, b = slopes.reference(s)
+    return b, a
+
+
+@slopes.wrong("the sign is wrong")
+def _positive(s):
+    a, b = slopes.reference(s)
+    return -a, -b
+
+
+@slopes.wrong("the derivative in D; the chain to s is missing")
+def _in_D(s):
+    sigma = 1 / (1 + np.exp(-s))
+    return -1 / (1 - sigma), -1 / sigma
+
+
+@slopes.wrong("the sign of the second is wrong")
+def _second_sign(s):
+    a, b = slopes.reference(s)
+    return a, -b
+
+
+# ---------------------------------------------------------------- 13.5
+@exercise(
+    "13.5",
+    hints=(
+        "In one dimension the covariances are variances, s² and t².",
+        "tr(Σ + T − 2(Σ^½ T Σ^½)^½) becomes s² + t² − 2st, a square.",
+        "(mean difference)² + (difference of the standard deviations)².",
+    ),
+    why="s² + t² − 2st = (s − t)². Only mean and spread count: two sets with equal moments have "
+    "distance 0, however different they are.",
+)
+def frechet(a, b):
+    """Squared Fréchet distance of two samples (N,) and (M,), each taken for a Gaussian."""
+    return (a.mean() - b.mean()) ** 2 + (a.std() - b.std()) ** 2
+
+
+@frechet.check
+def _(answer, rng):
+    from utils.judge import gaussian_distance
+
+    for _ in range(2):
+        n, m = (40 + k for k in sizes(rng, 2))
+        a, b = rng.normal(1, 2, n), rng.normal(-0.5, 0.7, m)
+        shift = a.mean() - b.mean()
+        moments = [(np.array([x.mean()]), np.array([[x.var()]])) for x in (a, b)]
+        expected = gaussian_distance(*moments[0], *moments[1])
+        known = {
+            "compare the standard deviations, not the variances": shift**2
+            + (a.var() - b.var()) ** 2,
+            "the spreads are missing: equal means are not enough": shift**2,
+            "the means are missing": (a.std() - b.std()) ** 2,
+            "both differences must be squared": abs(shift) + abs(a.std() - b.std()),
+            "that is its root; the squared distance is asked for": np.sqrt(expected),
+        }
+        value = numbers(answer(a, b), "the distance")
+        if value.shape == () and np.isclose(
+            value, shift**2 + (a.std(ddof=1) - b.std(ddof=1)) ** 2, rtol=1e-9
+        ):
+            continue  # with n − 1: as good an estimate
+        same(value, expected, "the distance", known=known)
+
+
+@frechet.wrong("not the variances")
+def _variances(a, b):
+    return (a.mean() - b.mean()) ** 2 + (a.var() - b.var()) ** 2
+
+
+@frechet.wrong("equal means are not enough")
+def _means(a, b):
+    return (a.mean() - b.mean()) ** 2
+
+
+@frechet.wrong("that is its root")
+def _root(a, b):
+    return np.sqrt(frechet.reference(a, b))
+
+
+# ---------------------------------------------------------------- 13.6
+@exercise(
+    "13.6",
+    hints=(
+        "All distances at once: `x[:, None] - centers` has shape (N, K, 2).",
+        "`near = distance < radius` is (N, K); its mean over axis 0 is the share of each mode.",
+        "Count the modes whose share reaches `share`.",
+    ),
+    why="A mode needs points that lie near it. The nearest mode alone says nothing: a point in the "
+    "middle of the ring has one, too.",
+)
+def count_modes(x, centers, radius, share):
+    """How many modes keep at least `share` of the points x (N, 2) within `radius`."""
+    distance = np.linalg.norm(x[:, None] - centers, axis=2)
+    return ((distance < radius).mean(axis=0) >= share).sum()
+
+
+@count_modes.check
+def _(answer, rng):
+    for _ in range(3):
+        K = 8
+        angle = 2 * np.pi * np.arange(K) / K
+        centers = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        kept = int(rng.integers(2, 6))
+        full = np.concatenate([centers[i] + 0.02 * rng.normal(size=(60, 2)) for i in range(kept)])
+        lone = centers[[6]] + 0.01  # one point: seen, but not kept
+        between = 0.3 * centers[rng.integers(0, K, 200)]  # near none, but each has a nearest
+        x = rng.permutation(np.concatenate([full, lone, between]))
+        distance = [[np.hypot(*(point - c)) for c in centers] for point in x]
+        near = np.array(distance) < 0.15
+        nearest = np.bincount(np.argmin(distance, axis=1), minlength=K)
+        known = {
+            "a single point is not enough: a mode needs the share": near.any(axis=0).sum(),
+            "points far from every mode count for the nearest one: use the radius": (
+                nearest / len(x) >= 0.02
+            ).sum(),
+            "that is the number of points, not of modes": near.any(axis=1).sum(),
+            "those are the modes that are lost": K - kept,
+        }
+        got = numbers(answer(x, centers, 0.15, 0.02), "the number of modes", ())
+        same(got, kept, "the number of modes", known=known)
+
+
+@count_modes.wrong("a single point is not enough")
+def _any(x, centers, radius, share):
+    return (np.linalg.norm(x[:, None] - centers, axis=2) < radius).any(axis=0).sum()
+
+
+@count_modes.wrong("points far from every mode count")
+def _nearest(x, centers, radius, share):
+    nearest = np.linalg.norm(x[:, None] - centers, axis=2).argmin(axis=1)
+    return (np.bincount(nearest, minlength=len(centers)) / len(x) >= share).sum()
+
+
+@count_modes.wrong("the number of points")
+def _points(x, centers, radius, share):
+    return (np.linalg.norm(x[:, None] - centers, axis=2) < radius).any(axis=1).sum()
+
+
+# ---------------------------------------------------------------- 13.7
+@exercise(
+    "13.7",
+    hints=(
+        "Each sample has its own u: (N,) must meet (N, C, H, W).",
+        "`u[:, None, None, None]` or `u.reshape(-1, 1, 1, 1)` broadcasts over channels and pixels.",
+        "u·x + (1 − u)·fake.",
+    ),
+    why="The penalty is paid on the straight line between one real and one generated picture, at "
+    "one random place of it. All pixels of a picture share their u.",
+)
+def between(x, fake, u):
+    """Points between real and generated images (N, C, H, W); u (N,) is the real one's share."""
+    u = u.reshape(-1, 1, 1, 1)
+    return u * x + (1 - u) * fake
+
+
+@between.check
+def _(answer, rng):
+    n, c, h = sizes(rng, 3)
+    for shape in ((n, c, h, h + 1), (n, c, h, n)):  # in the second u also fits the last axis
+        x, fake = rng.normal(size=shape), rng.normal(size=shape)
+        u = rng.uniform(0.1, 0.9, n)
+        expected = np.einsum("n,nchw->nchw", u, x - fake) + fake
+        column = u[:, None, None, None]
+        known = {
+            "u is the share of the real image; here it is the generated one's": column * fake
+            + (1 - column) * x,
+            "all samples have the same u; each has its own": u[0] * x + (1 - u[0]) * fake,
+            "the shares must sum to 1: u and 1 − u": column * x + column * fake,
+        }
+        if shape[-1] == n:
+            known["u runs along the last axis: give it the shape (N, 1, 1, 1)"] = (
+                u * x + (1 - u) * fake
+            )
+        same(answer(x, fake, u), expected, "the point", known=known)
+
+
+@between.wrong("here it is the generated one's")
+def _other_way(x, fake, u):
+    return between.reference(fake, x, u)
+
+
+@between.wrong("all samples have the same u")
+def _one_u(x, fake, u):
+    return u[0] * x + (1 - u[0]) * fake
+
+
+@between.wrong("the shares must sum to 1")
+def _both_u(x, fake, u):
+    u = u.reshape(-1, 1, 1, 1)
+    return u * x + u * fake
+
+
+# ---------------------------------------------------------------- 13.8
+@exercise(
+    "13.8",
+    hints=(
+        "D(x) = v·tanh(Wx + b). Its gradient in x is Wᵀ(v ⊙ (1 − tanh²)).",
+        "For all samples at once: `(v * (1 - np.tanh(x @ W.T + b) ** 2)) @ W` is (N, D).",
+        "The norm of each row, minus 1, squared, then the mean.",
+    ),
+    why="‖∇D‖ is a property of one sample: first the norm of each row, then the mean. The penalty "
+    "asks for slope 1, not for slopes below 1.",
+)
+def penalty(x, W, b, v):
+    """Gradient penalty at x (N, D) of the critic v·tanh(Wx + b); W is (H, D), b and v (H,)."""
+    slope = (v * (1 - np.tanh(x @ W.T + b) ** 2)) @ W
+    return ((np.linalg.norm(slope, axis=1) - 1) ** 2).mean()
+
+
+@penalty.check
+def _(answer, rng):
+    for _ in range(2):
+        n, d, h = sizes(rng, 3)
+        x, W = rng.normal(size=(n, d)), rng.normal(size=(h, d))
+        b, v = rng.normal(size=(2, h))
+        step = 1e-5
+        rows = []
+        for i in range(d):  # by finite differences
+            up, down = x.copy(), x.copy()
+            up[:, i] += step
+            down[:, i] -= step
+            rows.append((np.tanh(up @ W.T + b) @ v - np.tanh(down @ W.T + b) @ v) / (2 * step))
+        g = np.array(rows).T
+        norm = np.sqrt((g**2).sum(axis=1))
+        known = {
+            "the norm of all gradients together; each sample has its own": (
+                np.sqrt((g**2).sum()) - 1
+            )
+            ** 2,
+            "only slopes above 1 are punished; this penalty asks for slope 1": (
+                np.maximum(norm - 1, 0) ** 2
+            ).mean(),
+            "the square is missing": np.abs(norm - 1).mean(),
+            "‖∇D‖² − 1 instead of ‖∇D‖ − 1: take the root": ((norm**2 - 1) ** 2).mean(),
+            "a sum instead of a mean": ((norm - 1) ** 2).sum(),
+        }
+        same(answer(x, W, b, v), ((norm - 1) ** 2).mean(), "the penalty", rtol=1e-5, known=known)
+
+
+@penalty.wrong("each sample has its own")
+def _together(x, W, b, v):
+    slope = (v * (1 - np.tanh(x @ W.T + b) ** 2)) @ W
+    return (np.linalg.norm(slope) - 1) ** 2
+
+
+@penalty.wrong("take the root")
+def _no_root(x, W, b, v):
+    slope = (v * (1 - np.tanh(x @ W.T + b) ** 2)) @ W
+    return (((slope**2).sum(axis=1) - 1) ** 2).mean()
+
+
+@penalty.wrong("a sum instead of a mean")
+def _penalty_sum(x, W, b, v):
+    return len(x) * penalty.reference(x, W, b, v)
+
+
+# ---------------------------------------------------------------- 13.9
+@exercise(
+    "13.9",
+    hints=(
+        "One formula makes the noisy point from the clean one: √ᾱ of it, and noise.",
+        "The variances must add up: ᾱ of the signal, 1 − ᾱ of the noise.",
+        "x = √ᾱ·x₀ + √(1 − ᾱ)·ε; solve it for x₀.",
+    ),
+    why="A network that knows the noise knows the picture: x₀ = (x − √(1 − ᾱ)·ε)/√ᾱ. That is why "
+    "learning to find ε is enough.",
+)
+def clean(x, eps, level):
+    """The clean points x₀ (N, D) behind noisy x (N, D) with noise eps (N, D); level is ᾱ (N,)."""
+    level = level[:, None]
+    return (x - np.sqrt(1 - level) * eps) / np.sqrt(level)
+
+
+@clean.check
+def _(answer, rng):
+    for _ in range(2):
+        n, d = sizes(rng, 2)
+        x0, eps = rng.normal(size=(2, n, d))
+        level = rng.uniform(0.1, 0.9, n)
+        a, s = np.sqrt(level)[:, None], np.sqrt(1 - level)[:, None]
+        x = a * x0 + s * eps
+        known = {
+            "that is one more step of noise, not one back": a * x + s * eps,
+            "√ᾱ and √(1 − ᾱ), not ᾱ and 1 − ᾱ: the variances add up": (x - s**2 * eps) / a**2,
+            "the division by √ᾱ is missing": x - s * eps,
+            "the shares are exchanged: ᾱ is the signal's": (x - a * eps) / s,
+        }
+        same(answer(x, eps, level), x0, "x₀", known=known)
+
+
+@clean.wrong("one more step of noise")
+def _forward(x, eps, level):
+    level = level[:, None]
+    return np.sqrt(level) * x + np.sqrt(1 - level) * eps
+
+
+@clean.wrong("the variances add up")
+def _no_roots(x, eps, level):
+    level = level[:, None]
+    return (x - (1 - level) * eps) / level
+
+
+@clean.wrong("the division by √ᾱ is missing")
+def _undivided(x, eps, level):
+    return x - np.sqrt(1 - level[:, None]) * eps
+
+
+# ---------------------------------------------------------------- 13.10
+@exercise(
+    "13.10",
+    hints=(
+        "Collapse means: the images resemble *each other*. Compare images with images.",
+        "Distances between different images of the set, or their spread around their mean image.",
+        "`np.sqrt(images.var(axis=0).mean())` is one good answer: the spread across the images.",
+    ),
+    why="Any spread *across* the images will do: it is 0 for copies and blind to their order. A "
+    "spread over the pixels of one image measures contrast, which copies have as well.",
+)
+def diversity(images):
+    """A number for images (N, H, W): 0 for N copies of one image, larger the more they differ."""
+    return np.sqrt(images.var(axis=0).mean())
+
+
+@diversity.check
+def _(answer, rng):
+    n, h, w = sizes(rng, 3)
+    n = 4 * n
+    images = rng.uniform(size=(n, h, w))
+
+    def score(x):
+        return float(numbers(answer(x), "the diversity", ()))
+
+    full, copies = score(images), score(np.repeat(images[:1], n, axis=0))
+    if not np.isclose(copies, 0, atol=1e-9):
+        if np.isclose(copies, full, rtol=0.3):
+            raise Wrong("copies of one image score as high: compare images, not the pixels of one")
+        raise Wrong(f"{n} copies of one image must score 0, got {copies:.3g}")
+    if full <= 0:
+        raise Wrong("different images must score more than 0")
+    half = images.copy()
+    half[n // 2 :] = images[0]
+    if not score(half) < full:
+        raise Wrong("with half of the images replaced by copies the score must fall")
+    order = rng.permutation(n)
+    if not np.isclose(score(images[order]), full):
+        raise Wrong("the score changes with the order of the images: compare all, not neighbors")
+    if not np.isclose(score(np.concatenate([images, images])), full, rtol=0.1):
+        raise Wrong("the set twice is as diverse as once: take a mean, not a sum")
+
+
+@diversity.wrong("copies of one image score as high")
+def _contrast(images):
+    return images.std(axis=(1, 2)).mean()
+
+
+@diversity.wrong("changes with the order")
+def _neighbors(images):
+    return np.abs(np.diff(images, axis=0)).mean()
+
+
+@diversity.wrong("take a mean, not a sum")
+def _total(images):
+    return images.var(axis=0).sum() * len(images)
+
+
+@diversity.wrong("different images must score more than 0")
+def _nothing(images):
+    return 0 * images.sum()

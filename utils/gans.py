@@ -1,0 +1,357 @@
+"""Generators of digits: DCGAN in Keras, LSGAN and WGAN-GP in PyTorch, and a recorded generator.
+
+Images are in [−1, 1] here, since a generator ends in tanh; `to_unit` brings them back to [0, 1].
+``python -m utils.gans`` trains the recorded generator again (some minutes on one core).
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from utils import recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LATENT, WIDTH, BATCH = 32, 16, 64
+RATE = 1e-3
+REAL_LABEL = 0.9  # one-sided label smoothing
+COMMAND = "python -m utils.gans"
+EPOCHS, OTHERS = 90, 60
+STAGES = (1, 2, 5, 10, 20, 45, 90)  # epochs after which the record keeps pictures and scores
+FILMED, JUDGED = 12, 1000  # latents of the film; images that are judged
+
+
+def to_unit(images: Any) -> np.ndarray:
+    """Images (N, 28, 28) in [0, 1] of a generator's output in [−1, 1], whatever its framework."""
+    array = images.numpy(force=True) if hasattr(images, "detach") else np.asarray(images)
+    return np.clip((array.reshape(-1, 28, 28) + 1) / 2, 0, 1)
+
+
+# ---------------------------------------------------------------- Keras
+
+
+def keras_generator(width: int = WIDTH, latent: int = LATENT) -> Any:
+    """Return z (N, latent) → images (N, 28, 28, 1) in (−1, 1), in Keras.
+
+    Source: A. Radford, L. Metz, S. Chintala (2016), arXiv:1511.06434, at a small scale.
+    """
+    from utils.runtime import import_tensorflow
+
+    keras = import_tensorflow().keras
+    L = keras.layers
+    up = {"kernel_size": 4, "strides": 2, "padding": "same"}  # twice the side
+    norm = functools.partial(L.BatchNormalization, epsilon=1e-5)  # as in PyTorch
+    return keras.Sequential(
+        [
+            keras.Input((latent,)),
+            L.Dense(2 * width * 49, use_bias=False), norm(), L.ReLU(),
+            L.Reshape((2 * width, 7, 7)), L.Permute((2, 3, 1)),
+            L.Conv2DTranspose(width, use_bias=False, **up), norm(), L.ReLU(),
+            L.Conv2DTranspose(1, activation="tanh", **up),
+        ]
+    )  # fmt: skip
+
+
+def keras_discriminator(width: int = WIDTH, dropout: float = 0.3) -> Any:
+    """Return images (N, 28, 28, 1) → logits (N, 1), in Keras."""
+    from utils.runtime import import_tensorflow
+
+    keras = import_tensorflow().keras
+    L = keras.layers
+    down = {"kernel_size": 4, "strides": 2, "padding": "same"}  # half the side
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            L.Conv2D(width, **down), L.LeakyReLU(0.2),
+            L.Conv2D(2 * width, **down), L.BatchNormalization(epsilon=1e-5), L.LeakyReLU(0.2),
+            L.Dropout(dropout), L.Permute((3, 1, 2)), L.Flatten(), L.Dense(1),
+        ]
+    )  # fmt: skip
+
+
+def dcgan_step(G: Any, D: Any, of_G: Any, of_D: Any) -> Callable[[Any, Any], tuple[Any, Any]]:
+    """One compiled step for both players, ``step(x, z) -> (loss of D, loss of G)``.
+
+    Both gradients are taken at the same weights, from one pass through each network.
+    """
+    from utils.runtime import import_tensorflow
+
+    tf = import_tensorflow()
+    softplus = tf.nn.softplus
+    of_G.build(G.trainable_variables)
+    of_D.build(D.trainable_variables)
+
+    @tf.function
+    def step(x: Any, z: Any) -> tuple[Any, Any]:
+        with tf.GradientTape() as for_D, tf.GradientTape() as for_G:
+            fake = G(z, training=True)
+            r, f = D(x, training=True), D(fake, training=True)
+            loss_D = tf.reduce_mean(softplus(r) - REAL_LABEL * r) + tf.reduce_mean(softplus(f))
+            loss_G = tf.reduce_mean(softplus(-f))
+        for tape, loss, model, optimizer in (
+            (for_D, loss_D, D, of_D),
+            (for_G, loss_G, G, of_G),
+        ):
+            weights = model.trainable_variables
+            optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        return loss_D, loss_G
+
+    return step
+
+
+def train_dcgan(
+    images: np.ndarray,
+    epochs: int,
+    *,
+    seed: int = 0,
+    after_epoch: Callable[[int, Any], None] = lambda epoch, G: None,
+) -> Any:
+    """Train a DCGAN and return its generator, a Keras model; both rates fall linearly to 0.
+
+    Args:
+        images: real images (N, 28, 28) in [0, 1].
+        epochs: how often each is seen.
+        seed: of weights, order and noise.
+        after_epoch: called with the number of epochs done and the generator.
+
+    """
+    from utils.runtime import import_tensorflow
+
+    tf = import_tensorflow()
+    tf.keras.utils.set_random_seed(seed)
+    rng = np.random.default_rng(seed)
+    G, D = keras_generator(), keras_discriminator()
+    players = [tf.keras.optimizers.Adam(RATE, beta_1=0.5) for _ in "GD"]
+    step = dcgan_step(G, D, *players)
+    x = tf.constant(2 * images[..., None] - 1)
+    steps, done = epochs * (len(images) // BATCH), 0
+    for epoch in range(epochs):
+        for rows in batches(len(images), rng):
+            for optimizer in players:
+                optimizer.learning_rate.assign(RATE * (1 - done / steps))
+            step(tf.gather(x, rows), rng.normal(size=(BATCH, LATENT)).astype(np.float32))
+            done += 1
+        after_epoch(epoch + 1, G)
+    return G
+
+
+def batches(n: int, rng: np.random.Generator, size: int = BATCH) -> list[np.ndarray]:
+    """The numbers 0 … n − 1 in random order, cut into batches; a last short one is left out."""
+    return np.split(rng.permutation(n)[: n - n % size], n // size)
+
+
+# ---------------------------------------------------------------- PyTorch
+
+
+def torch_generator(width: int = WIDTH, latent: int = LATENT) -> Any:
+    """Return the generator of `keras_generator` in PyTorch; its images are (N, 1, 28, 28)."""
+    from torch import nn
+
+    return nn.Sequential(
+        nn.Linear(latent, 2 * width * 49, bias=False), nn.BatchNorm1d(2 * width * 49), nn.ReLU(),
+        nn.Unflatten(1, (2 * width, 7, 7)),
+        nn.ConvTranspose2d(2 * width, width, 4, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
+        nn.ConvTranspose2d(width, 1, 4, 2, 1), nn.Tanh(),
+    )  # fmt: skip
+
+
+def torch_discriminator(width: int = WIDTH, *, normalize: bool = True, dropout: float = 0.3) -> Any:
+    """Return images (N, 1, 28, 28) → scores (N, 1), in PyTorch.
+
+    A critic with a gradient penalty needs ``normalize=False`` and ``dropout=0``.
+    """
+    from torch import nn
+
+    return nn.Sequential(
+        nn.Conv2d(1, width, 4, 2, 1), nn.LeakyReLU(0.2),
+        nn.Conv2d(width, 2 * width, 4, 2, 1),
+        *([nn.BatchNorm2d(2 * width)] if normalize else []), nn.LeakyReLU(0.2),
+        *([nn.Dropout(dropout)] if dropout else []),
+        nn.Flatten(), nn.Linear(2 * width * 49, 1),
+    )  # fmt: skip
+
+
+def train_torch(
+    kind: str,
+    images: np.ndarray,
+    epochs: int,
+    *,
+    seed: int = 0,
+    rate: float | None = None,
+    after_epoch: Callable[[int, Any], None] = lambda epoch, G: None,
+) -> Any:
+    """Train an LSGAN or a WGAN-GP and return its generator; both rates fall linearly to 0.
+
+    Sources: X. Mao et al. (2017), Least squares generative adversarial networks, arXiv:1611.04076,
+    eq. 9; I. Gulrajani et al. (2017), Improved training of Wasserstein GANs, arXiv:1704.00028.
+
+    Args:
+        kind: ``"LSGAN"`` or ``"WGAN-GP"``.
+        images: real images (N, 28, 28) in [0, 1].
+        epochs: how often the discriminator sees each.
+        seed: of weights, order and noise; PyTorch's generator goes on from it.
+        rate: the learning rate at the start; None takes 5e-4 for LSGAN and 1e-3 for WGAN-GP.
+        after_epoch: called with the number of epochs done and the generator.
+
+    Raises:
+        ValueError: another kind.
+
+    """
+    import torch
+
+    from utils.ring import gradient_penalty
+
+    if kind not in ("LSGAN", "WGAN-GP"):
+        raise ValueError(f"kind must be 'LSGAN' or 'WGAN-GP', got {kind!r}")
+    least_squares = kind == "LSGAN"
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    G = torch_generator()
+    D = torch_discriminator() if least_squares else torch_discriminator(normalize=False, dropout=0)
+    betas = (0.5, 0.999) if least_squares else (0.0, 0.9)
+    rate = rate or (RATE / 2 if least_squares else RATE)
+    of_G, of_D = (torch.optim.Adam(m.parameters(), lr=rate, betas=betas) for m in (G, D))
+    pictures = torch.tensor(2 * images[:, None] - 1)
+    steps, done = epochs * (len(images) // BATCH), 0
+    for epoch in range(epochs):
+        for rows in batches(len(images), rng):
+            for optimizer in (of_G, of_D):
+                optimizer.param_groups[0]["lr"] = rate * (1 - done / steps)
+            x, fake = pictures[rows], G(torch.randn(BATCH, LATENT)).detach()
+            if least_squares:
+                loss = ((D(x) - 1) ** 2).mean() + (D(fake) ** 2).mean()
+            else:
+                loss = D(fake).mean() - D(x).mean() + 10 * gradient_penalty(D, x, fake)
+            of_D.zero_grad()
+            loss.backward()
+            of_D.step()
+            done += 1
+            if least_squares or done % 3 == 0:  # the critic moves three times as often
+                score = D(G(torch.randn(BATCH, LATENT)))
+                loss = ((score - 1) ** 2).mean() if least_squares else -score.mean()
+                of_G.zero_grad()
+                loss.backward()
+                of_G.step()
+        after_epoch(epoch + 1, G)
+    return G
+
+
+def generate(G: Any, z: np.ndarray) -> np.ndarray:
+    """Images (N, 28, 28) in [0, 1] of a Keras or PyTorch generator in evaluation mode."""
+    if hasattr(G, "parameters"):
+        import torch
+
+        with torch.no_grad():
+            images = G.eval()(torch.tensor(z, dtype=torch.float32))
+        G.train()
+        return to_unit(images)
+    return to_unit(G(z.astype(np.float32), training=False))
+
+
+# ---------------------------------------------------------------- the record
+
+
+def fold(G: Any) -> dict[str, np.ndarray]:
+    """The weights of a Keras generator with its batch normalizations folded away, as float32.
+
+    Returns:
+        ``w0`` (C·49, latent), ``b0``, then the kernels ``w1`` (C, C′, 4, 4), ``w2`` (C′, 1, 4, 4)
+        in PyTorch's order with their biases ``b1``, ``b2``.
+
+    """
+    dense, norm0, first, norm1, last = (layer for layer in G.layers if layer.weights)
+    folded = {}
+    for i, (layer, norm) in enumerate(((dense, norm0), (first, norm1))):
+        kernel = layer.get_weights()[0]
+        gain, shift, mean, variance = norm.get_weights()
+        factor = gain / np.sqrt(variance + norm.epsilon)
+        # Dense is (in, out); Conv2DTranspose (height, width, out, in)
+        folded[f"w{i}"] = (kernel * factor).T if i == 0 else (
+            (kernel * factor[:, None]).transpose(3, 2, 0, 1)
+        )  # fmt: skip
+        folded[f"b{i}"] = shift - mean * factor
+    kernel, bias = last.get_weights()
+    return folded | {"w2": kernel.transpose(3, 2, 0, 1), "b2": bias}
+
+
+def apply_folded(weights: dict[str, np.ndarray], z: np.ndarray) -> np.ndarray:
+    """Images (N, 28, 28) in [0, 1] of latents (N, latent), by the engine."""
+    from utils.engine import Tensor, no_grad
+    from utils.layers import conv_transpose2d
+
+    w = {name: array.astype(np.float64) for name, array in weights.items()}
+    with no_grad():
+        h = (Tensor(z) @ w["w0"].T + w["b0"]).relu().reshape(len(z), -1, 7, 7)
+        h = conv_transpose2d(h, Tensor(w["w1"]), Tensor(w["b1"]), stride=2, padding=1).relu()
+        h = conv_transpose2d(h, Tensor(w["w2"]), Tensor(w["b2"]), stride=2, padding=1).tanh()
+    return to_unit(h.data)
+
+
+def latents(n: int, seed: int = 0) -> np.ndarray:
+    """`n` latents from N(0, 1), always the same, (n, latent) as float32."""
+    # RandomState's stream is frozen: the same latents under every version of NumPy
+    return np.random.RandomState(seed).normal(size=(n, LATENT)).astype(np.float32)
+
+
+def record(epochs: int = EPOCHS, others: int = OTHERS, seed: int = 0) -> dict[str, np.ndarray]:
+    """Train all three generators and return what is kept of them.
+
+    Args:
+        epochs: of the DCGAN.
+        others: epochs of LSGAN and WGAN-GP.
+        seed: of each.
+
+    Returns:
+        The DCGAN's folded weights as float16; for each stage of its training ``epoch``,
+        ``confidence``, ``classes`` (10,), ``distance`` and ``film`` (12, 28, 28) as bytes;
+        ``anchors``, for each digit the latent that the judge is surest of, (10, latent); ``lsgan``
+        and ``wgan_gp``, pictures (12, 28, 28) as bytes.
+
+    """
+    from utils import judge
+    from utils.datasets import load_digits
+
+    digits, z = load_digits(full=False).x_train, latents(JUDGED)
+    kept: dict[str, list[Any]] = {
+        name: [] for name in ("epoch", "confidence", "classes", "distance", "film")
+    }
+
+    def look(epoch: int, G: Any) -> None:
+        if epoch in STAGES or epoch == epochs:
+            images = generate(G, z)
+            kept["epoch"].append(epoch)
+            kept["confidence"].append(judge.confidence(images))
+            kept["classes"].append(judge.coverage(images))
+            kept["distance"].append(judge.frechet_distance(images))
+            kept["film"].append(_bytes(images[:FILMED]))
+
+    weights = fold(train_dcgan(digits, epochs, seed=seed, after_epoch=look))
+    weights = {name: array.astype(np.float16) for name, array in weights.items()}
+    p = judge.probabilities(apply_folded(weights, z))
+    pictures = {
+        name: _bytes(generate(train_torch(kind, digits, others, seed=seed), z[:FILMED]))
+        for name, kind in (("lsgan", "LSGAN"), ("wgan_gp", "WGAN-GP"))
+    }
+    scores = {name: np.array(values) for name, values in kept.items()}
+    return weights | scores | pictures | {"anchors": z[p.argmax(axis=0)]}
+
+
+def _bytes(images: np.ndarray) -> np.ndarray:
+    return np.round(255 * images).astype(np.uint8)
+
+
+def recorded_weights() -> dict[str, np.ndarray]:
+    """The folded weights of the recorded generator, for `apply_folded`."""
+    kept = recorded.load("generator")
+    return {name: kept[name] for name in ("w0", "b0", "w1", "b1", "w2", "b2")}
+
+
+if __name__ == "__main__":
+    import torch
+
+    torch.set_num_threads(1)
+    recorded.save("generator", COMMAND, record())

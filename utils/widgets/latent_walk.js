@@ -1,0 +1,121 @@
+// A walk through the latent space of a small recorded generator, which runs here.
+const SIDE = 28;
+const SHOWN = 9;
+const PATHS = ["along the sphere", "straight"];
+
+/** Numbers of 16 bits, low byte first, as ordinary numbers. */
+function halves(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const view = new DataView(bytes.buffer);
+  return Float64Array.from({ length: bytes.length / 2 }, (_, i) => {
+    const bits = view.getUint16(2 * i, true);
+    const [sign, power, rest] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
+    return sign * (power ? 2 ** (power - 15) * (1 + rest / 1024) : 2 ** -24 * rest);
+  });
+}
+
+/** Weights and biases of the three layers, in the order of pack() in latent_walk.py. */
+function unpack(text, shapes) {
+  const numbers = halves(text);
+  let used = 0;
+  const take = (count) => numbers.subarray(used, used += count);
+  return shapes.map((shape, i) => ({
+    shape, w: take(shape.reduce((a, b) => a * b)), b: take(shape[i ? 1 : 0]),
+  }));
+}
+
+/** Each pixel stamps the 4 × 4 kernel on a map of twice the side; (channels, side, side) both. */
+function stamp(x, side, { shape: [channels, filters], w, b }) {
+  const wide = 2 * side;
+  const out = new Float64Array(filters * wide * wide);
+  for (let f = 0; f < filters; f += 1) {
+    out.fill(b[f], f * wide * wide, (f + 1) * wide * wide);
+    for (let c = 0; c < channels; c += 1) for (let i = 0; i < side; i += 1) for (let j = 0; j < side; j += 1) {
+      const value = x[(c * side + i) * side + j];
+      if (value === 0) continue;
+      for (let m = 0; m < 4; m += 1) {
+        const row = 2 * i + m - 1;
+        if (row < 0 || row >= wide) continue;
+        for (let n = 0; n < 4; n += 1) {
+          const column = 2 * j + n - 1;
+          if (column >= 0 && column < wide) out[(f * wide + row) * wide + column] += value * w[((c * filters + f) * 4 + m) * 4 + n];
+        }
+      }
+    }
+  }
+  return out;
+}
+
+/** The image of a latent, 28 × 28 in [0, 1], row by row; as apply_folded in gans.py. */
+function generate([dense, first, last], z) {
+  const relu = (values) => values.map((value) => Math.max(value, 0));
+  const h = Float64Array.from(dense.b, (bias, k) => z.reduce((sum, value, i) => sum + dense.w[k * z.length + i] * value, bias));
+  const image = stamp(relu(stamp(relu(h), 7, first)), 14, last);
+  return image.map((value) => (Math.tanh(value) + 1) / 2);
+}
+
+/** The same point as between() in latent_walk.py. */
+function between(a, b, t, path) {
+  if (path === PATHS[1]) return a.map((value, i) => (1 - t) * value + t * b[i]);
+  const length = (x) => Math.sqrt(x.reduce((sum, value) => sum + value * value, 0));
+  const [la, lb] = [length(a), length(b)];
+  const [u, v] = [a.map((value) => value / la), b.map((value) => value / lb)];
+  const angle = Math.acos(clamp(u.reduce((sum, value, i) => sum + value * v[i], 0), -1, 1));
+  const scale = (1 - t) * la + t * lb;
+  if (angle < 1e-6) return u.map((value) => scale * value);
+  const [p, q] = [Math.sin((1 - t) * angle) / Math.sin(angle), Math.sin(t * angle) / Math.sin(angle)];
+  return u.map((value, i) => scale * (p * value + q * v[i]));
+}
+
+function paint(canvas, images) {
+  const wide = images.length * (SIDE + 1) - 1;
+  set(canvas, { width: wide, height: SIDE });
+  const context = canvas.getContext("2d");
+  const pixels = context.createImageData(wide, SIDE);
+  images.forEach((image, k) => image.forEach((value, i) => {
+    const at = Math.floor(i / SIDE) * wide + k * (SIDE + 1) + (i % SIDE);
+    pixels.data.set([...Array(3).fill(Math.round(255 * value)), 255], 4 * at);
+  }));
+  context.putImageData(pixels, 0, 0);
+}
+
+function render({ model, el }) {
+  const view = hero(model, el, "Latent walk");
+  const network = unpack(view.get("weights"), view.get("shapes"));
+  const anchors = view.get("anchors");
+  const digits = anchors.map((_, k) => String(k));
+  const left = view.panel("here");
+  const big = make(left, "canvas", { role: "img", "aria-label": "the generated picture" });
+  big.style.cssText = "display: block; image-rendering: pixelated; max-width: 260px; width: 100%";
+  const right = view.panel();
+  const fact = facts(right, { length: "length of z", ink: "mean gray" });
+  const start = choice(right, "from", digits, (name) => view.change({ start: name }));
+  const end = choice(right, "to", digits, (name) => view.change({ end: name }));
+  const path = choice(right, "path", PATHS, (name) => view.change({ path: name }));
+  const way = slider(right, "way", "share of the way", [0, 1, 0.01], (value) => view.change({ t: value }));
+  make(right, "p", { class: "note" }, "Both ends are latents that the judge of digits is sure of. Everything between comes from the generator, in this page.");
+  const wide = set(view.panel("the whole walk"), { class: "panel wide" });
+  wide.style.gridColumn = "1 / -1"; // on narrow pages, too
+  const strip = make(wide, "canvas", { role: "img", "aria-label": `${SHOWN} pictures from start to end` });
+  strip.style.cssText = "display: block; image-rendering: pixelated; width: 100%";
+
+  return view.start(() => {
+    const [from, to, name, t] = ["start", "end", "path", "t"].map(view.get);
+    const at = (share) => between(anchors[Number(from)], anchors[Number(to)], share, name);
+    const z = at(t);
+    const image = generate(network, z);
+    paint(big, [image]);
+    paint(strip, Array.from({ length: SHOWN }, (_, k) => generate(network, at(k / (SHOWN - 1)))));
+    const length = Math.sqrt(z.reduce((sum, value) => sum + value * value, 0));
+    fact("length", length, show(length));
+    const ink = image.reduce((a, b) => a + b, 0) / image.length;
+    fact("ink", ink, show(ink, 3));
+    start(from);
+    end(to);
+    path(name);
+    way(t);
+    view.say(`${show(100 * t, 0)} percent of the way from ${from} to ${to}, ${name}, length of z ${show(length)}`);
+  }, ["start", "end", "t", "path"]);
+}
+export { between, generate, unpack };
+export default { render };

@@ -1,0 +1,63 @@
+// Recorded pictures of generated points, a ring of eight targets, a slider for the time.
+const SPAN = 1.6;
+
+/** What stands beside the picture: the recorded numbers of one frame. */
+const numbers = (films, setting, frame) => {
+  const { step, modes, near } = films[setting][frame];
+  return { step, modes, near };
+};
+
+function render({ model, el }) {
+  const view = hero(model, el, "Ring film");
+  const films = view.get("films");
+  const centers = view.get("centers");
+  const last = Object.values(films)[0].length - 1;
+  const left = view.panel("generated points and the eight modes");
+  const area = plane(left, "generated points", [-SPAN, SPAN], [-SPAN, SPAN], { ticks: [[-1, 0, 1], [-1, 0, 1]], names: ["x₁", "x₂"] });
+  for (const [x, y] of centers) {
+    make(area.ground, "circle", { cx: area.px(x), cy: area.py(y), r: 14, fill: "none", stroke: "var(--dll-quiet)", "stroke-width": 2 });
+  }
+  const count = Object.values(films)[0][0].points.length;
+  const dots = Array.from({ length: count }, () => make(area.data, "circle", { class: "mark zero", r: 3.5 }));
+
+  const right = view.panel();
+  const fact = facts(right, { step: "steps of the generator", modes: "modes kept", near: "points near a mode" });
+  const setting = choice(right, "training", Object.keys(films), (name) => view.change({ setting: name }));
+  const time = slider(right, "time", "picture of the film", [0, last, 1], (value) => view.change({ frame: value }));
+  const [knob, timeText] = ["input", "output"].map((name) => right.querySelector(name));
+  const playing = button(right, "Play", () => toggle());
+  const note = make(right, "p", { class: "note" });
+
+  let timer = 0;
+  function toggle(on = !timer) {
+    clearInterval(timer);
+    timer = on ? setInterval(() => {
+      const next = view.get("frame") + 1;
+      if (next > last || !el.isConnected) toggle(false);
+      else view.change({ frame: next });
+    }, 350) : 0;
+    if (on && view.get("frame") === last) view.change({ frame: 0 });
+    playing.textContent = on ? "Pause" : "Play";
+  }
+
+  const stop = view.start(() => {
+    const [name, frame] = [view.get("setting"), view.get("frame")];
+    films[name][frame].points.forEach(([x, y], i) => {
+      set(dots[i], { cx: area.px(x / 100), cy: area.py(y / 100) });
+    });
+    const { step, modes, near } = numbers(films, name, frame);
+    fact("step", step, String(step));
+    fact("modes", modes, `${modes} of ${centers.length}`);
+    fact("near", near, `${show(100 * near, 0)} %`);
+    setting(name);
+    time(frame);
+    timeText.textContent = `${frame} of ${last}`;
+    knob.setAttribute("aria-valuetext", `picture ${frame} of ${last}, step ${step}`);
+    const ended = [...view.get("kept")[name]].sort((a, b) => a - b).join(", ");
+    note.textContent = `Modes kept at the end of each recorded run: ${ended}. The film shows the first run.`;
+    view.say(`${name}, step ${step}: ${modes} of ${centers.length} modes kept, ${show(100 * near, 0)} percent of the points near a mode`);
+  }, ["setting", "frame"]);
+  return () => { clearInterval(timer); stop(); };
+}
+export { numbers };
+export default { render };
