@@ -255,7 +255,9 @@ def test_every_control_has_a_name(name, plain):
     ],
 )
 def test_in_jupyterlab_every_control_moves_the_picture(code, value, name, open_notebook):
-    notebook = open_notebook(f"from utils.widgets import *\nwidget = {code}\nwidget")
+    notebook = open_notebook(
+        f"from utils.widgets import GanStepper, LatentWalk, RingFilm\nwidget = {code}\nwidget"
+    )
     notebook.run_all()
     hero = notebook.heroes().first
     hero.wait_for()
