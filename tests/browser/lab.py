@@ -354,6 +354,15 @@ def set_plain(page: Page, **state: Any) -> None:
     )
 
 
+def state(page: Page, expression: str) -> Any:
+    """Evaluate an expression with `model` in the page of `show_plain`, once a frame has passed.
+
+    A widget hands a change on with the next frame.
+    """
+    page.evaluate("new Promise(requestAnimationFrame)")
+    return page.evaluate(expression)
+
+
 def expect_count(locator: Locator, count: int) -> None:
     """Wait until so many elements are there, no more and no less."""
     from playwright.sync_api import expect

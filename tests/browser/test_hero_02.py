@@ -70,7 +70,7 @@ def test_play_pause_step_reset(plain, page):
     hero = plain(OptimizerRace())
 
     def step():
-        return page.evaluate("model.get('step')")
+        return jupyter.state(page, "model.get('step')")
 
     play = hero.get_by_role("button", name="the race")
     play.focus()
@@ -97,9 +97,9 @@ def test_leaving_stops_the_clock(plain, page):
     hero = plain(OptimizerRace(step=0))
     hero.get_by_role("button", name="play the race").click()
     page.evaluate("leave()")
-    before = page.evaluate("model.get('step')")
+    before = jupyter.state(page, "model.get('step')")
     page.wait_for_timeout(200)
-    assert page.evaluate("model.get('step')") == before
+    assert jupyter.state(page, "model.get('step')") == before
 
 
 def test_racers_leave_and_return(plain, page):
@@ -108,19 +108,19 @@ def test_racers_leave_and_return(plain, page):
     assert adam.get_attribute("aria-pressed") == "true"
     adam.click()
     jupyter.frames(page)
-    assert page.evaluate("model.get('racers')") == ["descent"]
+    assert jupyter.state(page, "model.get('racers')") == ["descent"]
     assert adam.get_attribute("aria-pressed") == "false"
     hero.get_by_role("button", name="descent, loss").click()  # the last one has to stay
-    assert page.evaluate("model.get('racers')") == ["descent"]
+    assert jupyter.state(page, "model.get('racers')") == ["descent"]
     hero.get_by_role("button", name="Nesterov, loss").click()
-    assert page.evaluate("model.get('racers')") == ["descent", "Nesterov"]
+    assert jupyter.state(page, "model.get('racers')") == ["descent", "Nesterov"]
 
 
 def test_a_new_surface_begins_at_its_own_start(plain, page):
     hero = plain(OptimizerRace(start=(0, 0)))
     hero.locator("select").first.select_option("saddle")
     jupyter.frames(page)
-    assert page.evaluate("model.get('start')") == [-1.5, 0.05]
+    assert jupyter.state(page, "model.get('start')") == [-1.5, 0.05]
     assert "minimum" in hero.locator(".note").inner_text()
 
 

@@ -93,7 +93,7 @@ def test_the_boxes_say_what_python_says(plain):
 
 def test_buttons_and_keys_walk(plain, page):
     hero = plain(make("product"))
-    step = lambda: page.evaluate("model.get('step')")  # noqa: E731
+    step = lambda: jupyter.state(page, "model.get('step')")  # noqa: E731
     hero.get_by_role("button", name="step").click()
     hero.get_by_role("button", name="step").click()
     hero.get_by_role("button", name="back").click()

@@ -96,10 +96,10 @@ def test_window_by_keyboard_and_mouse(plain, page):
         "PageDown": [25, 25], "ArrowRight ": [25, 25], "Home": [25, 0], "PageUp": [0, 0],
     }.items():  # fmt: skip
         page.keyboard.press(key.strip())
-        assert page.evaluate("model.get('position')") == wanted
+        assert jupyter.state(page, "model.get('position')") == wanted
     jupyter.frames(page)
     jupyter.drag(page, window, 60, 40)
-    row, column = page.evaluate("model.get('position')")
+    row, column = jupyter.state(page, "model.get('position')")
     assert 0 < row < column < 25
 
 
@@ -107,7 +107,7 @@ def test_weights_by_keyboard_mouse_and_preset(plain, page):
     hero = plain(ConvolutionStepper(kernel=np.zeros((3, 3))))
 
     def weight():
-        return page.evaluate("model.get('kernel')[1][2]")
+        return jupyter.state(page, "model.get('kernel')[1][2]")
 
     cell = hero.get_by_role("slider", name="weight in row 2, column 3")
     cell.focus()
@@ -119,7 +119,7 @@ def test_weights_by_keyboard_mouse_and_preset(plain, page):
     assert weight() == -1.5
     hero.get_by_role("button", name="outline").click()
     jupyter.frames(page)
-    assert page.evaluate("model.get('kernel')") == [list(row) for row in KERNELS["outline"]]
+    assert jupyter.state(page, "model.get('kernel')") == [list(row) for row in KERNELS["outline"]]
     assert hero.get_by_role("button", name="outline").get_attribute("aria-pressed") == "true"
 
 
@@ -173,7 +173,7 @@ def test_draw_with_the_mouse(plain, page):
     page.mouse.down()
     page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 0.5 * box["height"], steps=10)
     page.mouse.up()
-    (line,) = page.evaluate("model.get('strokes')")
+    (line,) = jupyter.state(page, "model.get('strokes')")
     np.testing.assert_allclose(line[0], (0.25, 0.5), atol=0.01)
     np.testing.assert_allclose(line[-1], (0.75, 0.5), atol=0.01)
     assert len(line) >= 8
@@ -182,7 +182,7 @@ def test_draw_with_the_mouse(plain, page):
     assert jupyter.readout(hero)["answer"] == int(pad.answer)
     hero.get_by_role("button", name="Undo").click()
     jupyter.frames(page)
-    assert page.evaluate("model.get('strokes')") == []
+    assert jupyter.state(page, "model.get('strokes')") == []
 
 
 def test_draw_with_the_keyboard(plain, page):
@@ -191,7 +191,7 @@ def test_draw_with_the_keyboard(plain, page):
     pen = hero.get_by_role("slider", name="pen")
     pen.focus()
     page.keyboard.press("ArrowRight")
-    assert page.evaluate("model.get('strokes')") == []
+    assert jupyter.state(page, "model.get('strokes')") == []
     page.keyboard.press("Space")
     for _ in range(3):
         page.keyboard.press("Shift+ArrowDown")
@@ -199,19 +199,19 @@ def test_draw_with_the_keyboard(plain, page):
     assert "drawing" in pen.get_attribute("aria-valuetext")
     page.keyboard.press("Space")
     page.keyboard.press("Home")
-    (line,) = page.evaluate("model.get('strokes')")
+    (line,) = jupyter.state(page, "model.get('strokes')")
     np.testing.assert_allclose(line, [(0.52, 0.2), (0.52, 0.4), (0.52, 0.6), (0.52, 0.8)])
-    assert page.evaluate("model.get('pen')") == [0, 0.8]
+    assert jupyter.state(page, "model.get('pen')") == [0, 0.8]
     page.keyboard.press("Backspace")
     jupyter.frames(page)
-    assert page.evaluate("model.get('strokes')") == []
+    assert jupyter.state(page, "model.get('strokes')") == []
 
 
 def test_a_full_pad_takes_no_more(plain, page):
     full = [np.random.default_rng(5).uniform(0, 1, (2000, 2)).tolist()]
     hero = plain(DigitPad(network(np.random.default_rng(5)), strokes=full))
     jupyter.drag(page, hero.locator("svg").first, 30, 30)
-    assert page.evaluate("model.get('strokes').flat().length") == 2000
+    assert jupyter.state(page, "model.get('strokes').flat().length") == 2000
 
 
 @pytest.mark.parametrize("width", [380, 1000])

@@ -32,10 +32,10 @@ def test_switches_by_mouse_and_keyboard(plain, page):
     hero.get_by_role("switch", name="normalization").click()
     hero.get_by_role("switch", name="whitened stem").focus()
     page.keyboard.press("Space")
-    assert page.evaluate("model.get('tricks')") == ["whitened stem", "normalization"]
+    assert jupyter.state(page, "model.get('tricks')") == ["whitened stem", "normalization"]
     page.keyboard.press("Enter")
     jupyter.frames(page)
-    assert page.evaluate("model.get('tricks')") == ["normalization"]
+    assert jupyter.state(page, "model.get('tricks')") == ["normalization"]
     board = AblationBoard(tricks=("normalization",))
     assert jupyter.readout(hero)["accuracy"] == pytest.approx(board.accuracy)
 

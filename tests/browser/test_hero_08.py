@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 def state(page, name):
     """What the model holds, once a frame has passed on what the hand did."""
     jupyter.frames(page)
-    return page.evaluate(f"model.get('{name}')")
+    return jupyter.state(page, f"model.get('{name}')")
 
 
 # ---------------------------------------------------------------- the stepper

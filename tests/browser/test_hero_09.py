@@ -53,16 +53,16 @@ def test_typing_a_name(plain, page):
     box = hero.get_by_role("textbox", name="name")
     box.fill("")
     jupyter.frames(page)
-    assert page.evaluate("model.get('name')") == ""
+    assert jupyter.state(page, "model.get('name')") == ""
     assert "Type a name." in hero.inner_text()
     assert "–" in hero.locator(".facts").inner_text()
     box.press_sequentially("Müller-3")
     jupyter.frames(page)
-    assert page.evaluate("[model.get('name'), model.get('letter')]") == ["muller", 5]
+    assert jupyter.state(page, "[model.get('name'), model.get('letter')]") == ["muller", 5]
     assert "After “muller” the network says" in hero.inner_text()
     box.fill("a" * 40)
     jupyter.frames(page)
-    assert page.evaluate("model.get('name')") == "a" * 16
+    assert jupyter.state(page, "model.get('name')") == "a" * 16
 
 
 def test_cursor_by_keyboard_and_mouse(plain, page):
@@ -76,13 +76,13 @@ def test_cursor_by_keyboard_and_mouse(plain, page):
     }.items():  # fmt: skip
         page.keyboard.press(key.strip())
         jupyter.frames(page)
-        assert page.evaluate("[model.get('letter'), model.get('unit')]") == wanted
+        assert jupyter.state(page, "[model.get('letter'), model.get('unit')]") == wanted
     assert knob.get_attribute("aria-valuetext") == "letter 1, m; unit 1"
     state = hero.locator("svg[aria-label='cell state c'] .frame")
     box = state.bounding_box()
     page.mouse.click(box["x"] + box["width"] * 2.5 / 16, box["y"] + box["height"] * 6.5 / 12)
     jupyter.frames(page)
-    assert page.evaluate("[model.get('letter'), model.get('unit')]") == [2, 6]
+    assert jupyter.state(page, "[model.get('letter'), model.get('unit')]") == [2, 6]
 
 
 @pytest.mark.parametrize("width", [380, 800, 1000])

@@ -62,13 +62,13 @@ def test_what_is_typed_is_cleaned_and_spoken(plain, page):
     hero = plain(PronunciationMap())
     field = hero.get_by_role("textbox")
     field.fill("")
-    assert page.evaluate("model.get('word')") == "phonetic"  # an empty field says nothing new
+    assert jupyter.state(page, "model.get('word')") == "phonetic"  # an empty field says nothing new
     field.press_sequentially("Kn1g h-t")
     jupyter.frames(page)
     assert field.input_value() == "knght"
     field.fill("Knight")
     jupyter.frames(page)
-    assert page.evaluate("model.get('word')") == "knight"
+    assert jupyter.state(page, "model.get('word')") == "knight"
     assert hero.locator("[aria-label=phonemes]").inner_text() == "N AY T"
     field.fill("")
     field.blur()
@@ -86,12 +86,12 @@ def test_rows_by_keyboard_and_mouse(plain, page):
         page.keyboard.press(key.strip())
         jupyter.frames(page)
         jupyter.frames(page)
-        assert page.evaluate("model.get('step')") == wanted
+        assert jupyter.state(page, "model.get('step')") == wanted
         assert rows.nth(wanted).get_attribute("aria-checked") == "true"
         assert rows.nth(wanted).evaluate("(row) => row === document.activeElement")
     rows.nth(4).click()
     jupyter.frames(page)
-    assert page.evaluate("model.get('step')") == 4
+    assert jupyter.state(page, "model.get('step')") == 4
 
 
 @pytest.mark.parametrize("width", [380, 1000])

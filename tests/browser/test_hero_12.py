@@ -66,16 +66,16 @@ def test_walk_by_keyboard_and_mouse(plain, page):
         "PageDown": [3, -3],
     }.items():  # fmt: skip
         page.keyboard.press(key)
-        np.testing.assert_allclose(page.evaluate("model.get('position')"), wanted, atol=1e-9)
+        np.testing.assert_allclose(jupyter.state(page, "model.get('position')"), wanted, atol=1e-9)
     jupyter.frames(page)
     jupyter.drag(page, knob, -60, -40)
-    x, y = page.evaluate("model.get('position')")
+    x, y = jupyter.state(page, "model.get('position')")
     assert -3 < y < 3
     assert -3 < x < 3
     area = hero.locator("svg rect[fill=transparent]")
     box = area.bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 4)
-    np.testing.assert_allclose(page.evaluate("model.get('position')"), (0, 1.5), atol=0.05)
+    np.testing.assert_allclose(jupyter.state(page, "model.get('position')"), (0, 1.5), atol=0.05)
 
 
 def test_both_grounds_by_choice(plain, page):
@@ -83,7 +83,7 @@ def test_both_grounds_by_choice(plain, page):
     for ground, tiles in ((GROUNDS[1], False), (GROUNDS[0], True)):
         hero.get_by_role("combobox").select_option(ground)
         jupyter.frames(page)
-        assert page.evaluate("model.get('ground')") == ground
+        assert jupyter.state(page, "model.get('ground')") == ground
         assert hero.locator("svg image").is_visible() == tiles
 
 

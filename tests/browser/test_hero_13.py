@@ -62,13 +62,13 @@ def test_a_move_added_is_a_game_played_from_its_start(plain, page):
         page.keyboard.press("Enter")
         game.moves += text
         jupyter.frames(page)
-        assert page.evaluate("model.get('moves')") == game.moves
+        assert jupyter.state(page, "model.get('moves')") == game.moves
         shown = jupyter.readout(hero)
         assert shown["mean"] == pytest.approx(game.numbers["mean"], rel=1e-9)
         assert shown["gap"] == pytest.approx(game.numbers["gap"], rel=1e-9)
     hero.get_by_role("button", name="Start again").press("Space")
     jupyter.frames(page)
-    assert page.evaluate("model.get('moves')") == ""
+    assert jupyter.state(page, "model.get('moves')") == ""
     assert jupyter.readout(hero)["mean"] == -1.5
 
 
@@ -76,7 +76,7 @@ def test_no_game_is_longer_than_allowed(plain, page):
     hero = plain(GanStepper(moves="DG" * (MAX_MOVES // 2 - 1)))
     hero.get_by_role("button", name="D moves 20 times").click()
     jupyter.frames(page)
-    moves = page.evaluate("model.get('moves')")
+    moves = jupyter.state(page, "model.get('moves')")
     assert moves.endswith("GDD")
     assert len(moves) == MAX_MOVES
 
@@ -87,16 +87,16 @@ def test_the_game_plays_pauses_and_stops(plain, page):
     page.wait_for_function("model.get('moves').length >= 18")
     hero.get_by_role("button", name="Pause").click()
     jupyter.frames(page)
-    moves = page.evaluate("model.get('moves')")
+    moves = jupyter.state(page, "model.get('moves')")
     assert moves == "DDDDDG" * (len(moves) // 6)
     page.wait_for_timeout(250)
-    assert page.evaluate("model.get('moves')") == moves
+    assert jupyter.state(page, "model.get('moves')") == moves
     hero.get_by_role("button", name="Play").click()
     page.evaluate("leave()")
     page.wait_for_timeout(50)
-    moves = page.evaluate("model.get('moves')")
+    moves = jupyter.state(page, "model.get('moves')")
     page.wait_for_timeout(250)
-    assert page.evaluate("model.get('moves')") == moves
+    assert jupyter.state(page, "model.get('moves')") == moves
 
 
 # ---------------------------------------------------------------- the film
@@ -138,13 +138,13 @@ def test_the_film_by_keyboard_and_to_its_end(plain, page):
     for key, wanted in {"ArrowRight": 1, "End": 15, "ArrowLeft": 14, "Home": 0}.items():
         page.keyboard.press(key)
         jupyter.frames(page)
-        assert page.evaluate("model.get('frame')") == wanted
+        assert jupyter.state(page, "model.get('frame')") == wanted
         assert hero.locator("output").inner_text() == f"{wanted} of 15"
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     jupyter.frames(page)
-    assert page.evaluate("model.get('frame')") == 12
+    assert jupyter.state(page, "model.get('frame')") == 12
     hero.get_by_role("button", name="Play").click()
     hero.get_by_role("button", name="Pause").wait_for()
     page.wait_for_function("model.get('frame') === 15")
@@ -218,12 +218,12 @@ def test_the_walk_by_keyboard(plain, page):
     }.items():  # fmt: skip
         page.keyboard.press(key)
         jupyter.frames(page)
-        assert page.evaluate("model.get('t')") == pytest.approx(wanted)
+        assert jupyter.state(page, "model.get('t')") == pytest.approx(wanted)
     for label, value, trait in (("from", "8", "start"), ("to", "1", "end"),
                                 ("path", "straight", "path")):  # fmt: skip
         hero.get_by_role("combobox", name=label, exact=True).select_option(value)
         jupyter.frames(page)
-        assert page.evaluate(f"model.get('{trait}')") == value
+        assert jupyter.state(page, f"model.get('{trait}')") == value
 
 
 # ---------------------------------------------------------------- all three

@@ -7,18 +7,9 @@ const GROUNDS = ["decoded digits", "codes of test digits"];
 const SHOWN = 400;
 const LOOKS = ["var(--dll-blue)", "var(--dll-orange)", "var(--dll-green)", "var(--dll-pink)", "#7a7a7a"];
 
-/** A number of 16 bits: sign, 5 bits of exponent, 10 of fraction. */
-function half(bits) {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const [exponent, fraction] = [(bits >> 10) & 0x1f, bits & 0x3ff];
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
 /** The layers [{ w, b }, …] from base64 of 16-bit numbers, low byte first. */
 function unpack(sizes, text) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const numbers = Float64Array.from({ length: bytes.length / 2 }, (_, i) => half(bytes[2 * i] + 256 * bytes[2 * i + 1]));
+  const numbers = halves(text);
   let used = 0;
   const take = (count) => numbers.subarray(used, used += count);
   return sizes.slice(1).map((outputs, i) => ({ w: take(outputs * sizes[i]), b: take(outputs) }));

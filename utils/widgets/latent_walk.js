@@ -3,17 +3,6 @@ const SIDE = 28;
 const SHOWN = 9;
 const PATHS = ["along the sphere", "straight"];
 
-/** Numbers of 16 bits, low byte first, as ordinary numbers. */
-function halves(text) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const view = new DataView(bytes.buffer);
-  return Float64Array.from({ length: bytes.length / 2 }, (_, i) => {
-    const bits = view.getUint16(2 * i, true);
-    const [sign, power, rest] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
-    return sign * (power ? 2 ** (power - 15) * (1 + rest / 1024) : 2 ** -24 * rest);
-  });
-}
-
 /** Weights and biases of the three layers, in the order of pack() in latent_walk.py. */
 function unpack(text, shapes) {
   const numbers = halves(text);

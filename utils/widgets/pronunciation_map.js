@@ -1,12 +1,10 @@
 // A word to type, and a recorded network that pronounces it in the page, letter by letter.
 const [START, END, FIRST, LONGEST, LONGEST_WORD] = [1, 2, 3, 18, 12];
 
-const decode = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-
 /** The recorded weights: name → { rows, cols, data }, bytes times the scale of their row. */
 function unpack(arrays, weights, scales) {
-  const bytes = new Int8Array(decode(weights).buffer);
-  const view = new DataView(decode(scales).buffer);
+  const bytes = new Int8Array(binary(weights).buffer);
+  const view = new DataView(binary(scales).buffer);
   let [used, row] = [0, 0];
   return Object.fromEntries(arrays.map(([name, rows, cols]) => {
     const data = new Float64Array(rows * cols);
