@@ -115,7 +115,7 @@ def test_the_film_equals_the_record(plain, page):
             assert f"each recorded run: {ended}." in hero.inner_text()
 
 
-def test_the_dots_lie_where_the_points_are(plain):
+def test_dots_lie_where_the_points_are_and_circles_end_at_three_sigma(plain, page):
     film = RingFilm(setting="diffusion", frame=12)
     hero = plain(film)
     dots = hero.locator("circle.mark")
@@ -129,6 +129,10 @@ def test_the_dots_lie_where_the_points_are(plain):
     middle, unit = np.add(right, left) / 2, (right[0] - left[0]) / 2
     back = (np.array(shown) - middle) / [unit, -unit]
     np.testing.assert_allclose(back, film.points, atol=1e-3)
+    for setting, s in ring.SETTINGS.items():
+        jupyter.set_plain(page, setting=setting)
+        radii = rings.evaluate_all("nodes => nodes.map((n) => n.r.baseVal.value)")
+        np.testing.assert_allclose(np.array(radii) / unit, 3 * s.sigma, rtol=1e-4)
 
 
 def test_the_film_by_keyboard_and_to_its_end(plain, page):
@@ -197,7 +201,7 @@ def test_the_walk_equals_python(plain, page):
         assert shown["ink"] == pytest.approx(walk.image.mean(), rel=1e-9)
 
 
-def test_both_canvases_show_the_pictures(plain):
+def test_both_canvases_show_the_pictures(plain, page):
     walk = LatentWalk(start="2", end="9", t=0.25)
     hero = plain(walk)
     read = """(node) => Array.from(node.getContext('2d')
@@ -208,6 +212,16 @@ def test_both_canvases_show_the_pictures(plain):
     strip = np.reshape(hero.locator("canvas").nth(1).evaluate(read), (28, SHOWN * 29 - 1, 4))
     np.testing.assert_array_equal(strip[:, 2 * 29 : 2 * 29 + 28], big)  # a quarter of the way
     assert (strip[:, 28, 3] == 0).all()  # a gap
+    jupyter.set_plain(page, t=1)  # the strip stays, and the picture is its last
+    big = np.reshape(hero.locator("canvas").nth(0).evaluate(read), (28, 28, 4))
+    np.testing.assert_array_equal(
+        np.reshape(hero.locator("canvas").nth(1).evaluate(read), strip.shape), strip
+    )
+    np.testing.assert_array_equal(strip[:, -28:], big)
+    jupyter.set_plain(page, end="4")
+    walk.t, walk.end = 1, "4"
+    strip = np.reshape(hero.locator("canvas").nth(1).evaluate(read), strip.shape)
+    np.testing.assert_allclose(strip[:, -28:, 0], 255 * walk.image, atol=0.51)
 
 
 def test_the_walk_by_keyboard(plain, page):

@@ -88,13 +88,16 @@ function render({ model, el }) {
   const strip = make(wide, "canvas", { role: "img", "aria-label": `${SHOWN} pictures from start to end` });
   strip.style.cssText = "display: block; image-rendering: pixelated; width: 100%";
 
+  let walked = "";
   return view.start(() => {
     const [from, to, name, t] = ["start", "end", "path", "t"].map(view.get);
     const at = (share) => between(anchors[Number(from)], anchors[Number(to)], share, name);
     const z = at(t);
     const image = generate(network, z);
     paint(big, [image]);
-    paint(strip, Array.from({ length: SHOWN }, (_, k) => generate(network, at(k / (SHOWN - 1)))));
+    const walk = [from, to, name].join();
+    if (walk !== walked) paint(strip, Array.from({ length: SHOWN }, (_, k) => generate(network, at(k / (SHOWN - 1)))));
+    walked = walk;
     const length = Math.sqrt(z.reduce((sum, value) => sum + value * value, 0));
     fact("length", length, show(length));
     const ink = image.reduce((a, b) => a + b, 0) / image.length;

@@ -14,9 +14,7 @@ function render({ model, el }) {
   const last = Object.values(films)[0].length - 1;
   const left = view.panel("generated points and the eight modes");
   const area = plane(left, "generated points", [-SPAN, SPAN], [-SPAN, SPAN], { ticks: [[-1, 0, 1], [-1, 0, 1]], names: ["x₁", "x₂"] });
-  for (const [x, y] of centers) {
-    make(area.ground, "circle", { cx: area.px(x), cy: area.py(y), r: 14, fill: "none", stroke: "var(--dll-quiet)", "stroke-width": 2 });
-  }
+  const rings = centers.map(([x, y]) => make(area.ground, "circle", { cx: area.px(x), cy: area.py(y), fill: "none", stroke: "var(--dll-quiet)", "stroke-width": 2 }));
   const count = Object.values(films)[0][0].points.length;
   const dots = Array.from({ length: count }, () => make(area.data, "circle", { class: "mark zero", r: 3.5 }));
 
@@ -25,6 +23,7 @@ function render({ model, el }) {
   const setting = choice(right, "training", Object.keys(films), (name) => view.change({ setting: name }));
   const time = slider(right, "time", "picture of the film", [0, last, 1], (value) => view.change({ frame: value }));
   const [knob, timeText] = ["input", "output"].map((name) => right.querySelector(name));
+  timeText.style.whiteSpace = "nowrap";
   const playing = button(right, "Play", () => toggle());
   const note = make(right, "p", { class: "note" });
 
@@ -42,6 +41,8 @@ function render({ model, el }) {
 
   const stop = view.start(() => {
     const [name, frame] = [view.get("setting"), view.get("frame")];
+    const radius = area.px(view.get("radii")[name]) - area.px(0);
+    for (const ring of rings) set(ring, { r: radius });
     films[name][frame].points.forEach(([x, y], i) => {
       set(dots[i], { cx: area.px(x / 100), cy: area.py(y / 100) });
     });
@@ -54,7 +55,7 @@ function render({ model, el }) {
     timeText.textContent = `${frame} of ${last}`;
     knob.setAttribute("aria-valuetext", `picture ${frame} of ${last}, step ${step}`);
     const ended = [...view.get("kept")[name]].sort((a, b) => a - b).join(", ");
-    note.textContent = `Modes kept at the end of each recorded run: ${ended}. The film shows the first run.`;
+    note.textContent = `Modes kept at the end of each recorded run: ${ended}. The film shows the first run. A point is near a mode inside its circle.`;
     view.say(`${name}, step ${step}: ${modes} of ${centers.length} modes kept, ${show(100 * near, 0)} percent of the points near a mode`);
   }, ["setting", "frame"]);
   return () => { clearInterval(timer); stop(); };

@@ -45,6 +45,9 @@ class RingFilm(Hero):
     frame = traitlets.Int(0, min=0, max=ring.FRAMES - 1).tag(sync=True)
     films = traitlets.Dict(read_only=True).tag(sync=True)
     kept = traitlets.Dict(read_only=True).tag(sync=True)
+    radii = traitlets.Dict(
+        {name: ring.NEAR * s.sigma for name, s in ring.SETTINGS.items()}, read_only=True
+    ).tag(sync=True)
     centers = traitlets.Tuple(
         tuple(map(tuple, ring.centers().tolist())), read_only=True
     ).tag(sync=True)  # fmt: skip
