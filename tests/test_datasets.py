@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from support import loopback
 from support.loopback import good, status
+from support.real_data import make_mirror
 
 import utils
 from utils.datasets import (
@@ -453,14 +453,8 @@ def test_objects_in_the_file_are_never_unpickled(server, tmp_path):
 @pytest.fixture(scope="module")
 def official_layout(tmp_path_factory):
     """MNIST itself, as the folder of real data lays it out for a class server."""
-    folder = Path(os.environ.get("COURSE_REAL_DATA") or "/nonexistent")
-    if not (folder / "make_mirror.py").is_file():
-        pytest.skip("COURSE_REAL_DATA does not name the folder of real data")
-    spec = importlib.util.spec_from_file_location("make_mirror", folder / "make_mirror.py")
-    make_mirror = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make_mirror)
     served = tmp_path_factory.mktemp("served") / "mnist.npz"
-    shutil.copyfile(make_mirror.HERE / "mnist.npz", served)
+    shutil.copyfile(make_mirror().HERE / "mnist.npz", served)
     return served.read_bytes()
 
 

@@ -3,7 +3,6 @@
 import dataclasses
 import gzip
 import hashlib
-import importlib.util
 import io
 import os
 import subprocess
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 from support import loopback
 from support.loopback import good, status
+from support.real_data import make_mirror
 
 import utils
 from utils.datasets import ChecksumError, DataUnavailable, LabeledImages, load_objects, objects
@@ -463,14 +463,8 @@ def test_only_what_is_asked_for_is_read(tmp_path):
 @pytest.fixture(scope="module")
 def official_layout(tmp_path_factory):
     """CIFAR-10 itself, as the folder of real data lays it out for a class server."""
-    folder = Path(os.environ.get("COURSE_REAL_DATA") or "/nonexistent")
-    if not (folder / "make_mirror.py").is_file():
-        pytest.skip("COURSE_REAL_DATA does not name the folder of real data")
-    spec = importlib.util.spec_from_file_location("make_mirror", folder / "make_mirror.py")
-    make_mirror = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make_mirror)
     served = tmp_path_factory.mktemp("served")
-    make_mirror.cifar10(served)
+    make_mirror().cifar10(served)
     return (served / "cifar-10-binary.tar.gz").read_bytes()
 
 

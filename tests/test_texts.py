@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import importlib.util
 import io
 import os
 import re
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 from support import loopback
 from support.loopback import good, status
+from support.real_data import make_mirror
 
 import utils
 from utils.datasets import (
@@ -382,14 +382,8 @@ def test_a_bad_archive_is_refused(server, tmp_path, name):
 @pytest.fixture(scope="module")
 def official_layout(tmp_path_factory):
     """IMDB's training half, as the folder of real data lays it out for a class server."""
-    folder = Path(os.environ.get("COURSE_REAL_DATA") or "/nonexistent")
-    if not (folder / "make_mirror.py").is_file():
-        pytest.skip("COURSE_REAL_DATA does not name the folder of real data")
-    spec = importlib.util.spec_from_file_location("make_mirror", folder / "make_mirror.py")
-    make_mirror = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make_mirror)
     served = tmp_path_factory.mktemp("served")
-    make_mirror.imdb(served)
+    make_mirror().imdb(served)
     return (served / "aclImdb_v1.tar.gz").read_bytes()
 
 
