@@ -172,7 +172,7 @@ def whitening_filters(x: Tensor, count: int, size: int = 4, eps: float = 0.05) -
 
 
 def predict(
-    model: nn.Module, x: Tensor, *, mirrored: bool = False, batch_size: int = 500
+    model: nn.Module, x: Tensor, *, mirrored: bool = False, batch_size: int = 200
 ) -> np.ndarray:
     """Class probabilities (N, C) of images in evaluation mode; the model's mode comes back.
 
