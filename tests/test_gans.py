@@ -173,12 +173,14 @@ def penalty_by_samples(critic, x, fake):
     return F.mse_loss(torch.stack(norms), torch.ones(len(x)))
 
 
-@pytest.mark.parametrize("kind", ["LSGAN", "WGAN-GP"])
-def test_training_in_pytorch_equals_the_losses_written_with_its_own(kind, monkeypatch):
+@pytest.mark.parametrize(
+    ("kind", "options"), [("LSGAN", {}), ("WGAN-GP", {}), ("LSGAN", {"rate": 2e-3})]
+)
+def test_training_in_pytorch_equals_the_losses_written_with_its_own(kind, options, monkeypatch):
     monkeypatch.setattr(gans, "BATCH", 8)
     monkeypatch.setattr(gans, "batches", lambda n, rng: np.split(rng.permutation(n), n // 8))
     images, squares = DIGITS[:32], kind == "LSGAN"
-    trained = gans.train_torch(kind, images, 1, seed=5)
+    trained = gans.train_torch(kind, images, 1, seed=5, **options)
 
     torch.manual_seed(5)
     order = np.random.default_rng(5).permutation(32)
@@ -187,6 +189,7 @@ def test_training_in_pytorch_equals_the_losses_written_with_its_own(kind, monkey
         normalize=False, dropout=0
     )  # fmt: skip
     rate, betas = (5e-4, (0.5, 0.999)) if squares else (1e-3, (0.0, 0.9))
+    rate = options.get("rate", rate)
     of_G, of_D = (torch.optim.Adam(m.parameters(), rate, betas) for m in (G, D))
     for i, factor in enumerate((1, 0.75, 0.5, 0.25)):
         for optimizer in (of_G, of_D):

@@ -223,8 +223,9 @@ def test_the_picture_of_the_film_marks_the_present_frame():
     axes = film.draw().axes
     bold = [ax.title.get_fontweight() == "bold" for ax in axes]
     assert bold == [False, False, True, False, False]
-    np.testing.assert_allclose(axes[2].collections[1].get_offsets(), film.points)
-    np.testing.assert_allclose(axes[0].collections[0].get_offsets(), ring.centers())
+    np.testing.assert_allclose(axes[2].collections[0].get_offsets(), film.points)
+    np.testing.assert_allclose([circle.center for circle in axes[0].patches], ring.centers())
+    assert {circle.radius for circle in axes[0].patches} == {3 * 0.05}
     film.frame = 0
     assert len(film.draw().axes) == 4
     data, metadata = film._repr_mimebundle_()

@@ -175,6 +175,69 @@ def torch_discriminator(width: int = WIDTH, *, normalize: bool = True, dropout: 
     )  # fmt: skip
 
 
+class TorchGame:
+    """An LSGAN or a WGAN-GP in PyTorch: two networks and their moves.
+
+    Sources: X. Mao et al. (2017), Least squares generative adversarial networks, arXiv:1611.04076,
+    eq. 9; I. Gulrajani et al. (2017), Improved training of Wasserstein GANs, arXiv:1704.00028.
+
+    Args:
+        kind: ``"LSGAN"`` or ``"WGAN-GP"``.
+        rate: the learning rate at the start; None takes 5e-4 for LSGAN and 1e-3 for WGAN-GP.
+
+    Attributes:
+        G: the generator, as `torch_generator` makes it.
+        D: the discriminator or critic.
+
+    Raises:
+        ValueError: another kind.
+
+    """
+
+    def __init__(self, kind: str, rate: float | None = None) -> None:
+        import torch
+
+        if kind not in ("LSGAN", "WGAN-GP"):
+            raise ValueError(f"kind must be 'LSGAN' or 'WGAN-GP', got {kind!r}")
+        self._squares = squares = kind == "LSGAN"
+        self._rate = rate or (RATE / 2 if squares else RATE)
+        betas = (0.5, 0.999) if squares else (0.0, 0.9)
+        self.G = torch_generator()
+        self.D = torch_discriminator(normalize=squares, dropout=0.3 if squares else 0)
+        self._of_G, self._of_D = (
+            torch.optim.Adam(model.parameters(), betas=betas) for model in (self.G, self.D)
+        )
+        self._moves = 0
+
+    def step(self, x: Any, left: float) -> None:
+        """Move the discriminator on real images x (N, 1, 28, 28), and the generator.
+
+        WGAN-GP's critic moves three times for each move of its generator. `left` is the share of
+        the training that is to come: the learning rates are in proportion to it.
+        """
+        import torch
+
+        from utils.ring import gradient_penalty
+
+        D, fake = self.D, self.G(torch.randn(len(x), LATENT)).detach()
+        if self._squares:
+            loss = ((D(x) - 1) ** 2).mean() + (D(fake) ** 2).mean()
+        else:
+            loss = D(fake).mean() - D(x).mean() + 10 * gradient_penalty(D, x, fake)
+        self._descend(self._of_D, loss, left)
+        self._moves += 1
+        if self._squares or self._moves % 3 == 0:
+            score = D(self.G(torch.randn(len(x), LATENT)))
+            loss = ((score - 1) ** 2).mean() if self._squares else -score.mean()
+            self._descend(self._of_G, loss, left)
+
+    def _descend(self, optimizer: Any, loss: Any, left: float) -> None:
+        optimizer.param_groups[0]["lr"] = self._rate * left
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
 def train_torch(
     kind: str,
     images: np.ndarray,
@@ -184,17 +247,14 @@ def train_torch(
     rate: float | None = None,
     after_epoch: Callable[[int, Any], None] = lambda epoch, G: None,
 ) -> Any:
-    """Train an LSGAN or a WGAN-GP and return its generator; both rates fall linearly to 0.
-
-    Sources: X. Mao et al. (2017), Least squares generative adversarial networks, arXiv:1611.04076,
-    eq. 9; I. Gulrajani et al. (2017), Improved training of Wasserstein GANs, arXiv:1704.00028.
+    """Train a `TorchGame` and return its generator; both rates fall linearly to 0.
 
     Args:
         kind: ``"LSGAN"`` or ``"WGAN-GP"``.
         images: real images (N, 28, 28) in [0, 1].
         epochs: how often the discriminator sees each.
         seed: of weights, order and noise; PyTorch's generator goes on from it.
-        rate: the learning rate at the start; None takes 5e-4 for LSGAN and 1e-3 for WGAN-GP.
+        rate: the learning rate at the start, as in `TorchGame`.
         after_epoch: called with the number of epochs done and the generator.
 
     Raises:
@@ -203,41 +263,17 @@ def train_torch(
     """
     import torch
 
-    from utils.ring import gradient_penalty
-
-    if kind not in ("LSGAN", "WGAN-GP"):
-        raise ValueError(f"kind must be 'LSGAN' or 'WGAN-GP', got {kind!r}")
-    least_squares = kind == "LSGAN"
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    G = torch_generator()
-    D = torch_discriminator() if least_squares else torch_discriminator(normalize=False, dropout=0)
-    betas = (0.5, 0.999) if least_squares else (0.0, 0.9)
-    rate = rate or (RATE / 2 if least_squares else RATE)
-    of_G, of_D = (torch.optim.Adam(m.parameters(), lr=rate, betas=betas) for m in (G, D))
-    pictures = torch.tensor(2 * images[:, None] - 1)
+    game = TorchGame(kind, rate)
+    x = torch.tensor(2 * images[:, None] - 1)
     steps, done = epochs * (len(images) // BATCH), 0
     for epoch in range(epochs):
         for rows in batches(len(images), rng):
-            for optimizer in (of_G, of_D):
-                optimizer.param_groups[0]["lr"] = rate * (1 - done / steps)
-            x, fake = pictures[rows], G(torch.randn(BATCH, LATENT)).detach()
-            if least_squares:
-                loss = ((D(x) - 1) ** 2).mean() + (D(fake) ** 2).mean()
-            else:
-                loss = D(fake).mean() - D(x).mean() + 10 * gradient_penalty(D, x, fake)
-            of_D.zero_grad()
-            loss.backward()
-            of_D.step()
+            game.step(x[rows], left=1 - done / steps)
             done += 1
-            if least_squares or done % 3 == 0:  # the critic moves three times as often
-                score = D(G(torch.randn(BATCH, LATENT)))
-                loss = ((score - 1) ** 2).mean() if least_squares else -score.mean()
-                of_G.zero_grad()
-                loss.backward()
-                of_G.step()
-        after_epoch(epoch + 1, G)
-    return G
+        after_epoch(epoch + 1, game.G)
+    return game.G
 
 
 def generate(G: Any, z: np.ndarray) -> np.ndarray:

@@ -43,7 +43,7 @@ def unseen(seed: int) -> Result:
 
 
 def by_the_clock(n: int, step, seed: int) -> tuple[float, float]:
-    """Call ``step(rows, share of the time used, number)`` until the time is up: epochs, seconds."""
+    """Call ``step(rows, share of the time used)`` until the time is up: epochs, seconds."""
     from utils import gans
 
     rng, done = np.random.default_rng(seed), 0
@@ -53,7 +53,7 @@ def by_the_clock(n: int, step, seed: int) -> tuple[float, float]:
                 used = clock.so_far() / SECONDS
                 if used >= 1:
                     break
-                step(rows, used, done)
+                step(rows, used)
                 done += 1
     return done * gans.BATCH / n, clock.seconds
 
@@ -72,7 +72,7 @@ def dcgan(seed: int) -> Result:
     move = gans.dcgan_step(G, D, *players)
     x = tf.constant(2 * digits[..., None] - 1)
 
-    def step(rows, used: float, number: int) -> None:
+    def step(rows, used: float) -> None:
         for optimizer in players:
             optimizer.learning_rate.assign(gans.RATE * (1 - used))
         noise = rng.normal(size=(gans.BATCH, gans.LATENT)).astype(np.float32)
@@ -82,41 +82,18 @@ def dcgan(seed: int) -> Result:
 
 
 def in_torch(kind: str, seed: int) -> Result:
-    """LSGAN or WGAN-GP of chapter 13 in PyTorch; the critic's third move is the generator's."""
+    """LSGAN or WGAN-GP of chapter 13 in PyTorch."""
     import torch
 
-    from utils import gans, ring
+    from utils import gans
     from utils.datasets import load_digits
 
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    digits = load_digits(full=False).x_train
-    squares = kind == "LSGAN"
-    G = gans.torch_generator()
-    D = gans.torch_discriminator(normalize=squares, dropout=0.3 if squares else 0)
-    betas, rate = ((0.5, 0.999), gans.RATE / 2) if squares else ((0.0, 0.9), gans.RATE)
-    players = [torch.optim.Adam(m.parameters(), lr=rate, betas=betas) for m in (G, D)]
+    game, digits = gans.TorchGame(kind), load_digits(full=False).x_train
     x = torch.tensor(2 * digits[:, None] - 1)
-
-    def descend(optimizer, loss) -> None:
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    def step(rows, used: float, number: int) -> None:
-        for optimizer in players:
-            optimizer.param_groups[0]["lr"] = rate * (1 - used)
-        real, fake = x[rows], G(torch.randn(gans.BATCH, gans.LATENT)).detach()
-        if squares:
-            loss = ((D(real) - 1) ** 2).mean() + (D(fake) ** 2).mean()
-        else:
-            loss = D(fake).mean() - D(real).mean() + 10 * ring.gradient_penalty(D, real, fake)
-        descend(players[1], loss)
-        if squares or number % 3 == 2:
-            score = D(G(torch.randn(gans.BATCH, gans.LATENT)))
-            descend(players[0], ((score - 1) ** 2).mean() if squares else -score.mean())
-
-    return judged(G, *by_the_clock(len(digits), step, seed))
+    spent = by_the_clock(len(x), lambda rows, used: game.step(x[rows], left=1 - used), seed)
+    return judged(game.G, *spent)
 
 
 RACE = Race(

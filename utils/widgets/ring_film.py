@@ -78,13 +78,16 @@ class RingFilm(Hero):
         )
 
     def draw(self) -> Figure:
-        """Return five pictures of the film, the present one among them."""
+        """Return four or five pictures of the film, the present one among them."""
+        from matplotlib.patches import Circle
+
         frames = self.films[self.setting]
         shown = sorted({0, 5, 10, ring.FRAMES - 1, self.frame})
         fig, axes = plotting.figure(1, len(shown), width=9, height=2.2)
         for ax, k in zip(axes, shown, strict=True):
             at = frames[k]
-            ax.scatter(*ring.centers().T, s=60, facecolors="none", edgecolors=plotting.GRAY)
+            for center in self.centers:
+                ax.add_patch(Circle(center, self.radii[self.setting], fill=False, ec=plotting.GRAY))
             points = np.array(at["points"]) / 100
             ax.scatter(*points.T, s=4, color=plotting.ORANGE)
             title = f"step {at['step']}: {at['modes']} of {ring.MODES}"
