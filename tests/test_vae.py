@@ -12,15 +12,6 @@ DIGITS = load_digits(full=False)
 X_TEST = DIGITS.x_test.reshape(-1, 784)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(before)
-
-
 def test_terms_equal_those_of_torch_distributions():
     logits, mu, log_var = torch.randn(6, 784), torch.randn(6, 4), torch.randn(6, 4)
     x = torch.rand(6, 784)
