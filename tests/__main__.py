@@ -13,7 +13,8 @@ PYTEST = [sys.executable, "-m", "pytest", "--quiet"]
 PARTS = {
     "style": [sys.executable, "-m", "ruff", "check", "."],
     "format": [sys.executable, "-m", "ruff", "format", "--check", "."],
-    "fast tests": [*PYTEST, "-m", "not browser", "tests"],
+    "fast tests": [*PYTEST, "-m", "not browser and not slow", "tests"],
+    "slow tests": [*PYTEST, "-m", "slow", "tests"],
     "chapters": [
         *PYTEST,
         "-p", "tests.notebooks.strict",

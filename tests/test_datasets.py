@@ -452,6 +452,7 @@ MNIST_TRAIN = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
 MNIST_TEST = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["official address", "class server, official addresses dead"])
 def test_all_of_mnist(official_layout, server, nobody, monkeypatch, way, embedded):
     url = server.serve("/mnist.npz", good(official_layout))
@@ -474,6 +475,7 @@ def test_all_of_mnist(official_layout, server, nobody, monkeypatch, way, embedde
         assert known.issuperset(row.tobytes() for row in rows)
 
 
+@pytest.mark.slow
 def test_one_wrong_digit_of_the_checksum_refuses_mnist(official_layout, server):
     source = source_of(official_layout, server.serve("/mnist.npz", good(official_layout)))
     changed = source.sha256[:-1] + ("0" if source.sha256[-1] != "0" else "1")

@@ -287,6 +287,7 @@ class Enough(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_the_first_stage_made_again_is_the_recorded_one(tf):
     kept = recorded.load("generator")
 

@@ -37,6 +37,7 @@ def test_it_reads_unseen_digits():
     assert shares.sum() == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_a_shorter_training_made_again_reads_as_well():
     again = judge.train(epochs=2)
     shapes = {name: array.shape for name, array in recorded.load("judge").items()}

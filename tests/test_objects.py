@@ -197,6 +197,7 @@ def test_drawing_leaves_the_global_generator_alone(font):
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
+@pytest.mark.slow
 def test_another_process_draws_the_same(embedded, tmp_path):
     code = (
         "import hashlib; from utils.datasets import load_objects; d = load_objects(full=False);"
@@ -457,6 +458,7 @@ def official_layout(tmp_path_factory):
     return (served / "cifar-10-binary.tar.gz").read_bytes()
 
 
+@pytest.mark.slow
 def test_all_of_cifar10(official_layout, server, nobody, monkeypatch):
     server.serve("/cifar-10-binary.tar.gz", good(official_layout))
     monkeypatch.setenv("COURSE_DATA_MIRROR", server.address)

@@ -15,6 +15,8 @@ from tests.notebooks.normal_form import WIDGET_VIEW, normalize, serialize
 from tests.notebooks.samples import code, notebook, png, shown, stream, text, write
 from utils.course import CHAPTERS
 
+pytestmark = pytest.mark.slow
+
 CHAPTER = """\
 import os, random
 import ipywidgets as w

@@ -38,6 +38,7 @@ def test_no_helper_imports_a_framework_or_pyplot():
     assert not {"matplotlib.pyplot", "tensorflow", "torch"} & imported(code)
 
 
+@pytest.mark.slow
 def test_tensorflow_comes_quietly_and_seeded():
     code = (
         "from utils import runtime; runtime.setup(seed=7); tf = runtime.import_tensorflow(); "
@@ -49,6 +50,7 @@ def test_tensorflow_comes_quietly_and_seeded():
     assert first.stdout == second.stdout
 
 
+@pytest.mark.slow
 def test_tensorflow_import_keeps_real_errors_visible():
     done = run("from utils import runtime; runtime.import_tensorflow(); raise SystemError('seen')")
     assert "SystemError: seen" in done.stderr

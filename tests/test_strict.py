@@ -18,6 +18,8 @@ from tests.notebooks.controls import moves
 from tests.notebooks.execute import ROOT
 from tests.notebooks.samples import code, png, result, shown, stream, write
 
+pytestmark = pytest.mark.slow
+
 COLOR = re.compile(r"#x1B\[[\d;]*m")  # as the report writes an escape sequence
 WIDGETS = "import ipywidgets as w\nfrom IPython.display import clear_output, display"
 FIGURE = "import matplotlib.pyplot as plt\nplt.plot([1, 2]);"

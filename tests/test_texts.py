@@ -371,6 +371,7 @@ def official_layout(tmp_path_factory):
     return (served / "aclImdb_v1.tar.gz").read_bytes()
 
 
+@pytest.mark.slow
 def test_real_reviews_from_a_class_server(official_layout, server, nobody, monkeypatch):
     server.serve(ARCHIVE, good(official_layout))
     monkeypatch.setenv("COURSE_DATA_MIRROR", server.address)

@@ -86,6 +86,7 @@ def test_the_table_holds_all_betas():
     np.testing.assert_allclose(table["divergence"].sum(1), table["score"][:, 1], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_cheap_run_made_again_gives_what_is_recorded():
     table = recorded.load("betas")
     at = vae.BETAS.index(10.0)

@@ -28,6 +28,7 @@ def test_the_record_holds_every_combination_once():
     assert max(seconds) < 1.5 * min(seconds)  # equal time, up to a clock's noise
 
 
+@pytest.mark.slow
 def test_a_cheap_run_made_again_gives_what_is_recorded():
     run = next(r for r in json.loads(RECORD.read_text())["runs"] if r["tricks"] == [TRICKS[1]])
     again = train(run["tricks"])

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 # Okabe & Ito (2008), darkened or lightened until each stands out 3:1 from white and from black
@@ -52,6 +53,13 @@ def style() -> dict[str, Any]:
         "image.cmap": "gray",
         "image.interpolation": "nearest",
     }
+
+
+def signed() -> Colormap:
+    """Return the colors of signed numbers: orange below zero, white at it, blue above."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("signed", [ORANGE, "white", BLUE])
 
 
 def figure(

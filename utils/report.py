@@ -15,6 +15,8 @@ from utils.course import CHAPTERS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from utils.datasets import Source
+
 PACKAGES = ("numpy", "torch", "tensorflow", "keras", "matplotlib", "ipywidgets", "jupyterlab")
 FOLDER = Path(__file__).parents[1] / "chapters"
 
@@ -57,7 +59,12 @@ def course_map() -> Figure:
             bbox={"boxstyle": "circle,pad=0.45", "ec": plotting.BLUE if there else plotting.GRAY,
                   "fc": plotting.BLUE if there else "none", "lw": 1.5},
         )  # fmt: skip
-        ax.text(x, y - 0.28, _wrapped(chapter.title), ha="center", va="top", fontsize=9)
+        # an arrow that comes from below would cross a title below
+        rising = any(place[prerequisite][1] < y for prerequisite in chapter.prerequisites)
+        ax.text(
+            x, y + 0.28 if rising else y - 0.28, _wrapped(chapter.title), ha="center",
+            va="bottom" if rising else "top", fontsize=9,
+        )  # fmt: skip
         for prerequisite in chapter.prerequisites:
             ax.annotate(
                 "", xy=(x, y), xytext=place[prerequisite], zorder=1,
@@ -76,10 +83,14 @@ def _wrapped(title: str) -> str:
 
 
 def environment_report() -> str:
-    """Say in lines what a helper needs to know: versions, device, budget, folders, data at hand."""
+    """Say in lines what a helper needs to know: versions, device, budget, data at hand."""
     from utils.datasets.digits import MNIST
+    from utils.datasets.objects import CIFAR10
+    from utils.datasets.reviews import IMDB
 
-    full = runtime.cache_dir() / MNIST.file_name
+    def at_hand(source: Source) -> bool:
+        return (runtime.cache_dir() / source.file_name).exists()
+
     lines = {
         "course": version_of("deep-learning-live"),
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
@@ -88,7 +99,9 @@ def environment_report() -> str:
         "place": runtime.where(),
         "device": runtime.device(),
         "budget": runtime.budget(),
-        "digits": "all of MNIST" if full.exists() else "5,000 embedded",
+        "digits": "all of MNIST" if at_hand(MNIST) else "5,000 embedded",
+        "objects": "CIFAR-10, and OpenMoji" if at_hand(CIFAR10) else "OpenMoji, embedded",
+        "reviews": "IMDB" if at_hand(IMDB) else "not downloaded",
     }
     width = max(map(len, lines))
     return "\n".join(f"{name:{width}}  {value}" for name, value in lines.items())

@@ -41,7 +41,7 @@ UNTESTED = "nbval-ignore-output"
 TAGS = {UNTESTED, "hide-input"}
 # only these cells may go untested: the bootstrap, the environment report, and clocks
 UNTESTED_IDS = re.compile(r"bootstrap|(environment|clock)(-.*)?")
-SPELLED_SO = ("nd", "te", "theis")  # words and names that codespell takes for slips
+SPELLED_SO = ("nd", "pinter", "te", "theis")  # words and names that codespell takes for slips
 
 HEADING = re.compile(r"^(#{1,6}) +(.+?) *$", re.MULTILINE)
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)

@@ -435,12 +435,12 @@ def _no_b():
     "01.8",
     is_value=True,
     hints=(
-        "XOR is “at least one, but not both”: which two gates can one neuron each compute?",
-        "Hidden unit 1: OR, x₁ + x₂ − 0.5. Hidden unit 2: AND, x₁ + x₂ − 1.5.",
-        "The output fires when OR does and AND does not: h₁ − h₂ − 0.5.",
+        "XOR is “x₁ but not x₂, or x₂ but not x₁”. Each half is one neuron.",
+        "Hidden unit 1: x₁ − x₂ − 0.5. Hidden unit 2: the same with the inputs exchanged.",
+        "The output fires when at least one of them does: h₁ + h₂ − 0.5.",
     ),
-    why="The hidden layer moves the corners: (0, 1) and (1, 0) fall on the same point (1, 0) of "
-    "the (OR, AND) plane, and there one line is enough.",
+    why="The hidden layer moves the corners: (0, 0) and (1, 1) fall on the same point (0, 0) of "
+    "the hidden plane, and there one line is enough.",
 )
 def xor_weights():
     """Numbers (W1, b1, w2, b2) of two step neurons and a third one behind them, for XOR.
@@ -448,9 +448,9 @@ def xor_weights():
     h = step(W1 x + b1) with W1 (2, 2) and b1 (2,); output step(w2·h + b2) with w2 (2,) and a
     number b2. A step is 1 where its argument is > 0; none may be exactly 0.
     """
-    W1 = np.array([[1.0, 1.0], [1.0, 1.0]])
-    b1 = np.array([-0.5, -1.5])
-    w2 = np.array([1.0, -1.0])
+    W1 = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    b1 = np.array([-0.5, -0.5])
+    w2 = np.array([1.0, 1.0])
     b2 = -0.5
     return W1, b1, w2, b2
 
@@ -470,11 +470,18 @@ def _(answer, rng):
     outputs = tuple(_step(w2 @ h + b2, f"output unit: input {x}") for h, x in rows)
     row = next((i for i, out in enumerate(outputs) if out != sum(CORNERS[i]) % 2), 0)
     _compare_gates(outputs, "XOR", f" (hidden units {tuple(hidden[row])})")
+    if sorted(zip(*hidden, strict=True)) == [(0, 0, 0, 1), (0, 1, 1, 1)]:
+        raise Wrong("right, but these are AND and OR, the hidden units of the chapter: find others")
 
 
 @xor_weights.wrong("both hidden units do the same")
 def _equal_units():
     return np.ones((2, 2)), np.array([-0.5, -0.5]), np.array([1.0, -1.0]), 0.5
+
+
+@xor_weights.wrong("these are AND and OR")
+def _as_in_the_chapter():
+    return np.ones((2, 2)), np.array([-0.5, -1.5]), np.array([1.0, -1.0]), -0.5
 
 
 @xor_weights.wrong("this is OR")
@@ -562,19 +569,20 @@ def _zero_in_the_dip():
 @exercise(
     "01.10",
     hints=(
-        "Look at the mean image of the zeros and of the ones. Where do they differ most?",
-        "A 0 has a hole where a 1 has its stroke: in the very middle, rows and columns 12 to 15.",
-        "Cut that window out of every image and take its mean over the last two axes.",
+        "Walk along the middle row of an image. How many separate strokes do you cross?",
+        "A stroke begins where ink follows a pixel without ink: images[:, 14] > 0.5 says where.",
+        "Count the places where ink[:, 1:] & ~ink[:, :-1] is true, over the last axis.",
     ),
-    why="The middle holds the hole of a 0 and the stroke of a 1; a wider window takes in the ring "
-    "of the 0 as well. You found this feature by looking; a network finds its own.",
+    why="A line across a 0 meets two strokes, across a 1 only one, wherever the digit stands. You "
+    "found this feature by looking; a network finds its own.",
 )
 def ink_feature(images):
     """One number for each image (N, 28, 28), such that one threshold tells 0 from 1.
 
     The threshold is chosen for you on known images; 95% of unseen ones must be told right.
     """
-    return images[:, 12:16, 12:16].mean(axis=(1, 2))
+    ink = images[:, 14] > 0.5
+    return np.sum(ink[:, 1:] & ~ink[:, :-1], axis=1)
 
 
 @ink_feature.check

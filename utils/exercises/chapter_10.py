@@ -155,8 +155,8 @@ def _unmasked(scores, allowed):
         "For independent numbers with mean 0, Var(q₁k₁) = E q₁² · E k₁² = σ²·σ².",
         "Variances of independent terms add: d·σ⁴. The standard deviation is its root.",
     ),
-    why="Var(q·k) = d σ⁴, so the spread grows as √d: with d = 64 scores of unit vectors' entries "
-    "are spread over ±8, and a softmax of such scores is nearly one-hot.",
+    why="Var(q·k) = d σ⁴, so the spread grows as √d: with d = 64 and σ = 1 scores are "
+    "spread over ±8, and a softmax of such scores is nearly one-hot.",
 )
 def spread(d, sigma):
     """Standard deviation of q·k for each length in the array d.

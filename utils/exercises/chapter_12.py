@@ -328,8 +328,9 @@ def _share(mu, threshold):
         "Each code is (1 − t)·a + t·b. Give t an axis more, so that it meets the d numbers.",
         "t = np.linspace(0, 1, steps)[:, None], then (1 - t) * a + t * b",
     ),
-    why="The straight line between two codes stays where the decoder was trained; the straight "
-    "line between two images passes through double exposures.",
+    why="Halfway between two codes the decoder still draws strokes; halfway between two images "
+    "lies a double exposure. (In many dimensions the middle lies nearer to the center than both "
+    "ends: chapter 13.)",
 )
 def interpolate(a, b, steps):
     """`steps` codes in equal distances on the line from a to b, both included: (steps, d)."""
@@ -463,8 +464,9 @@ def _all_points(x, centers):
         "np.bincount(labels[groups == k]).max() counts it for the group k.",
         "Add these up over all groups and divide by the number of points.",
     ),
-    why="Names of groups are arbitrary, so each group is read as its most frequent label. More "
-    "groups can only raise purity: quote the number of groups with it.",
+    why="Names of groups are arbitrary, so each group is read as its most frequent label. "
+    "Splitting a group can only raise purity, and a group for each point has purity 1: quote the "
+    "number of groups with it.",
 )
 def group_purity(groups, labels):
     """Share of points whose label is the most frequent one of their group: (N,), (N,) → number."""
@@ -582,7 +584,7 @@ def _forgotten(log_w):
 @exercise(
     "12.10",
     hints=(
-        "“3 plus what makes a 7 heavy”: directions in the plane of codes can be averaged too.",
+        "“3 plus what makes a 7 heavy”: directions in the space of codes can be averaged too.",
         "The direction from digit a to digit b is mean(codes of b) − mean(codes of a).",
         "Add it to each code of an a: mu[labels == a] + (mean of b − mean of a).",
     ),

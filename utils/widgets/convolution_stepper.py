@@ -178,11 +178,11 @@ class ConvolutionStepper(Hero):
         left.add_patch(_square(corner, reach))
         left.set(title=self.picture, xlim=(-1.5, SIZE + 0.5), ylim=(SIZE + 0.5, -1.5))
         y = self.feature_map
-        right.imshow(y, cmap="PuOr", vmin=-np.abs(y).max(), vmax=np.abs(y).max())
+        right.imshow(y, cmap=plotting.signed(), vmin=-np.abs(y).max(), vmax=np.abs(y).max())
         right.add_patch(_square(np.array((column, row)) - 0.5, 1))
         right.set(title=f"feature map {y.shape[0]}×{y.shape[1]}")
         right.set(xlim=(-1.5, SIZE + 0.5), ylim=(SIZE + 0.5, -1.5))
-        middle.imshow(self.kernel, cmap="PuOr", vmin=-2 * LIMIT, vmax=2 * LIMIT)
+        middle.imshow(self.kernel, cmap=plotting.signed(), vmin=-2 * LIMIT, vmax=2 * LIMIT)
         for m, n in np.ndindex(3, 3):
             text = f"{self.kernel[m][n]:g}".replace("-", "−")
             middle.text(n, m, text, ha="center", va="center", color="black")
