@@ -175,9 +175,9 @@ def test_a_cheap_record_made_again_is_the_same(tmp_path):
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ({"start": "Str"}, "at most 8 letters a to z"),
-        ({"start": "toolongaword"}, "at most 8 letters"),
-        ({"start": 5}, "at most 8 letters"),
+        ({"start": "st3"}, "0 to 8 letters a to z"),
+        ({"start": "toolongaword"}, "0 to 8 letters"),
+        ({"start": 5}, "0 to 8 letters"),
         ({"temperature": 0}, "between 0.1 and 2"),
         ({"seed": 100}, "between 0 and 99"),
     ],

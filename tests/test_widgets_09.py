@@ -113,9 +113,10 @@ def test_moving_the_cursor_changes_the_words():
 
 
 def test_states_and_models_are_checked():
-    viewer = GateViewer()
-    for bad in ("Rossi", "a b", "x" * 17, 3):
-        with pytest.raises(traitlets.TraitError, match="name must be up to 16 of the letters"):
+    viewer = GateViewer(name="Rossi")
+    assert viewer.name == "rossi"
+    for bad in ("rossi!", "a b", "x" * 17, 3):
+        with pytest.raises(traitlets.TraitError, match="name must be 0 to 16 letters a to z"):
             viewer.name = bad
     with pytest.raises(traitlets.TraitError, match="unit must stay between 0 and 31"):
         viewer.unit = 32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -56,6 +57,31 @@ class Numbers(traitlets.TraitType):
                 f"choose a value in that range"
             )
         return _frozen(array.astype(float).tolist())
+
+
+class Letters(traitlets.Unicode):
+    """From `least` to `most` letters a to z; capitals become small.
+
+    Raises:
+        traitlets.TraitError: another kind of value, other characters, too few or too many.
+
+    """
+
+    def __init__(self, default: str, *, least: int = 0, most: int, example: str) -> None:
+        self.least, self.most, self.example = least, most, example
+        super().__init__(default)
+
+    def validate(self, obj: Any, value: Any) -> str:
+        """Return the letters in small ones."""
+        word = value.lower() if isinstance(value, str) else value
+        if not isinstance(word, str) or not re.fullmatch(
+            f"[a-z]{{{self.least},{self.most}}}", word
+        ):
+            raise traitlets.TraitError(
+                f"{self.name} must be {self.least} to {self.most} letters a to z, for instance "
+                f"{self.name} = {self.example!r}; got {value!r:.60}"
+            )
+        return word
 
 
 class Hero(anywidget.AnyWidget):

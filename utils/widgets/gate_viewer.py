@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from utils import plotting
 from utils.engine import _sigmoid
 from utils.layers import LSTM, Embedding
 from utils.sequences import ALPHABET, LastState, encode
-from utils.widgets._hero import Hero, Numbers, script
+from utils.widgets._hero import Hero, Letters, Numbers, script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -122,19 +121,6 @@ def write(model: LastState, accuracy: float, languages: Sequence[str], path: Pat
     path.write_text(json.dumps(kept) + "\n", encoding="utf-8")
 
 
-class Name(traitlets.Unicode):
-    """Up to `MAX_LETTERS` of the letters a to z."""
-
-    def validate(self, obj: Any, value: Any) -> str:
-        """Return the name."""
-        if not isinstance(value, str) or not re.fullmatch(f"[a-z]{{0,{MAX_LETTERS}}}", value):
-            raise traitlets.TraitError(
-                f"{self.name} must be up to {MAX_LETTERS} of the letters a to z, for instance "
-                f"'rossi'; got {value!r}"
-            )
-        return value
-
-
 class GateViewer(Hero):
     """Type a name; see gates, cell state and output of every unit at every letter.
 
@@ -163,7 +149,7 @@ class GateViewer(Hero):
     STATE = ("name", "letter", "unit")
     _esm = script("gate_viewer")
 
-    name = Name("rodriguez").tag(sync=True)
+    name = Letters("rodriguez", most=MAX_LETTERS, example="rossi").tag(sync=True)
     letter = Numbers(8, 0, MAX_LETTERS - 1).tag(sync=True)
     unit = Numbers(3, 0, MAX_UNITS - 1).tag(sync=True)
     weights = traitlets.Dict(read_only=True).tag(sync=True)

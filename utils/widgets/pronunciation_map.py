@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import functools
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +17,7 @@ import traitlets
 from utils import plotting
 from utils.phonemes import END, EXAMPLES, FIRST, LONGEST, START
 from utils.sequences import encode
-from utils.widgets._hero import Hero, Numbers, script
+from utils.widgets._hero import Hero, Letters, Numbers, script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,20 +146,6 @@ def train(steps: int = STEPS, seed: int = 0) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in model.state_dict().items()}
 
 
-class Word(traitlets.Unicode):
-    """One to `LONGEST_WORD` letters a to z; capitals become small."""
-
-    def validate(self, obj: Any, value: Any) -> str:
-        """Return the word in small letters."""
-        word = value.lower() if isinstance(value, str) else ""
-        if not re.fullmatch(f"[a-z]{{1,{LONGEST_WORD}}}", word):
-            raise traitlets.TraitError(
-                f"{self.name} must be 1 to {LONGEST_WORD} letters a to z, for instance "
-                f"{self.name} = 'phonetic'; got {value!r:.60}"
-            )
-        return word
-
-
 class PronunciationMap(Hero):
     """Type a word: the recorded network pronounces it and shows where it looked.
 
@@ -182,7 +167,7 @@ class PronunciationMap(Hero):
     STATE = ("word", "step", "temperature")
     _esm = script("_extra", "pronunciation_map")
 
-    word = Word("phonetic").tag(sync=True)
+    word = Letters("phonetic", least=1, most=LONGEST_WORD, example="phonetic").tag(sync=True)
     step = Numbers(0, 0, LONGEST - 1).tag(sync=True)
     temperature = Numbers(1.0, 1, 100).tag(sync=True)
     arrays = traitlets.Tuple(read_only=True).tag(sync=True)

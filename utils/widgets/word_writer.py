@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import functools
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ import numpy as np
 import traitlets
 
 from utils import plotting
-from utils.widgets._hero import Hero, Numbers, script
+from utils.widgets._hero import Hero, Letters, Numbers, script
 from utils.widgets._random import uniforms
 
 if TYPE_CHECKING:
@@ -125,19 +124,6 @@ def recorded(path: Path = RECORD) -> Mapping[str, np.ndarray]:
         return {name: file[name].astype(np.float32) for name in file.files}
 
 
-class Letters(traitlets.Unicode):
-    """The beginning of a word: at most `MAX_START` letters a to z."""
-
-    def validate(self, obj: Any, value: Any) -> str:
-        """Return the letters."""
-        if not isinstance(value, str) or not re.fullmatch(f"[a-z]{{0,{MAX_START}}}", value):
-            raise traitlets.TraitError(
-                f'{self.name} must be at most {MAX_START} letters a to z, as in "str", got '
-                f"{value!r:.40}"
-            )
-        return value
-
-
 class WordWriter(Hero):
     """Type how a word begins; see what letter the network expects next, and words it writes.
 
@@ -164,7 +150,7 @@ class WordWriter(Hero):
     STATE = ("start", "temperature", "seed")
     _esm = script("_extra", "word_writer")
 
-    start = Letters("").tag(sync=True)
+    start = Letters("", most=MAX_START, example="str").tag(sync=True)
     temperature = Numbers(0.7, 0.1, 2).tag(sync=True)
     seed = Numbers(0, 0, 99).tag(sync=True)
     hidden = traitlets.Float(read_only=True).tag(sync=True)
