@@ -19,7 +19,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def pytest_runtest_setup():
     """Let every test draw the same numbers, whatever ran before it."""
-    for name, seed in (("torch", "manual_seed"), ("keras", "utils.set_random_seed")):
+    for name, seed in (
+        ("torch", "default_generator.manual_seed"),
+        ("keras", "utils.set_random_seed"),
+    ):
         module = sys.modules.get(name)
         if module is not None:
             operator.attrgetter(seed)(module)(0)

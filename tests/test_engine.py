@@ -579,6 +579,7 @@ def test_a_chain_of_5000_nodes():
     np.testing.assert_allclose(x.grad, 1.001**5000)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("collector_off")
 def test_a_chain_of_a_million_nodes_is_freed():
     y = Tensor(1.0, requires_grad=True)
@@ -589,6 +590,7 @@ def test_a_chain_of_a_million_nodes_is_freed():
     assert parent() is None
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("collector_off")
 def test_backward_takes_linear_time():
     def seconds(n):

@@ -71,6 +71,7 @@ def test_post_build_stops_at_the_first_error():
     assert "set -euo pipefail" in lines
 
 
+@pytest.mark.slow
 def test_repo2docker_takes_the_recipe():
     pytest.importorskip("repo2docker", reason="needs jupyter-repo2docker")
     command = [sys.executable, "-m", "repo2docker", "--no-build", str(ROOT)]
@@ -301,6 +302,7 @@ def test_pip_is_asked_only_for_what_colab_lacks(visit, has):
     assert not UNTOUCHABLE & {canonicalize_name(name) for name in names}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="the Colab run is made for Linux and macOS")
 def test_the_colab_run_finds_what_is_wrong(tmp_path):
     sources = {

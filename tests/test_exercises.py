@@ -387,6 +387,7 @@ def test_an_endless_loop_is_stopped_and_shown(loop, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_call_stuck_outside_python_asks_for_a_restart():
     release = threading.Lock()
     release.acquire()

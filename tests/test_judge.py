@@ -97,6 +97,7 @@ def test_gaussian_distance_of_commuting_covariances_is_a_plain_sum():
     assert got == pytest.approx(14 + ((np.sqrt(a) - np.sqrt(b)) ** 2).sum())
 
 
+@pytest.mark.slow
 def test_frechet_distance_tells_real_digits_from_others():
     real = judge.frechet_distance(DIGITS.x_test)
     assert 0 < real < 0.5

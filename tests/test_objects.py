@@ -73,6 +73,7 @@ def no_drawing(monkeypatch):
 # ---- embedded emoji --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_emoji_say_what_they_are(embedded):
     assert repr(embedded) == (
         "LabeledGlyphs: 10,000 training and 2,000 test images of 32 × 32 × 3, 10 classes, embedded"
@@ -212,6 +213,7 @@ def test_another_process_draws_the_same(embedded, tmp_path):
     assert done.stdout.strip() == digest(embedded)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_drawing", "kept")
 def test_the_cache_gives_the_same(embedded):
     again = reloaded()
@@ -240,6 +242,7 @@ def pickled(content):
     return file.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage", [cut_short, one_bit_flipped, other_arrays, pickled, lambda content: b""]
 )
@@ -255,6 +258,7 @@ def test_a_damaged_cache_is_drawn_again(embedded, drawn, kept, monkeypatch, dama
     assert list(kept.parent.iterdir()) == [kept]
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_is_told(embedded, drawn, monkeypatch, tmp_path, capsys):
     with np.load(drawn[1]) as file:
         arrays = dict(file)

@@ -39,6 +39,7 @@ def rng():
 # ---------------------------------------------------------------- lessons and errors
 
 
+@pytest.mark.slow
 def test_the_alphabet_is_the_dictionarys():
     data = load_pronunciations()
     assert tuple(data.phonemes) == tuple(sorted(EXAMPLES))

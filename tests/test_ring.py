@@ -243,6 +243,7 @@ class Enough(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "pictures"), [("slow discriminator", 3), *(
     (name, 2) for name in list(ring.SETTINGS)[1:]
 )])  # fmt: skip

