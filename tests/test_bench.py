@@ -76,6 +76,18 @@ def test_the_stopwatch_counts_work_and_not_sleep():
     assert clock.seconds < 0.2
 
 
+def test_contestants_without_a_result_are_named():
+    title = "walk or ride"
+    race = Race(
+        "r",
+        "r",
+        {"x": "{}"},
+        {n: Contestant(t, absent) for n, t in zip("ab", (title, "b"), strict=True)},
+    )
+    assert race.missing({"b": {}}) == f" Not run on this machine: {title}."
+    assert race.missing({"a": {}, "b": {}}) == ""
+
+
 def test_readme_shows_what_the_races_left():
     text = _readme.README.read_text(encoding="utf-8")
     assert _readme.tables() in text

@@ -130,6 +130,11 @@ class Race:
                 lines.append(f"| {contestant.title} | {' | '.join(values)} | {contestant.target} |")
         return "\n".join(lines)
 
+    def missing(self, kept: Mapping[str, dict]) -> str:
+        """A sentence that names the contestants without a result; empty where all have one."""
+        titles = [c.title for name, c in self.contestants.items() if name not in kept]
+        return f" Not run on this machine: {'; '.join(titles)}." if titles else ""
+
     def _cell(self, column: str, runs: Sequence[Result]) -> str:
         values = [run[column] for run in runs if column in run]
         return self.columns[column].format(median(values)) if values else ""

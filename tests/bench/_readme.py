@@ -24,7 +24,7 @@ def tables() -> str:
         count = f"{runs[0]}" if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
         parts.append(
             f"{race.table(kept)}\n\n`make bench`, {race.name}: medians of {count} seeds on one "
-            f"thread of {' and '.join(machines)}; CPU seconds of training."
+            f"thread of {' and '.join(machines)}; CPU seconds of training.{race.missing(kept)}"
         )
     return "\n\n".join(parts)
 
