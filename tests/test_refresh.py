@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+import time
 import types
 
 import nbformat
 import pytest
+import zmq
+import zmq.asyncio
+from jupyter_client.session import Session
 
 from tests.notebooks import course, refresh
-from tests.notebooks.execute import FrontEnd, environment
+from tests.notebooks.execute import FrontEnd, ShellChannel, environment
 from tests.notebooks.normal_form import WIDGET_VIEW, normalize, serialize
 from tests.notebooks.samples import code, notebook, png, shown, stream, text, write
 from utils.course import CHAPTERS
@@ -169,6 +174,31 @@ def test_the_front_end_forgets_errors_between_cells(tmp_path):
         assert [error["name"] for error in front_end.errors] == ["ZeroDivisionError"]
         front_end.run(1)
         assert front_end.errors == []
+
+
+def test_a_reply_that_comes_in_while_an_output_widget_sends_is_heard():
+    """The reply is there before the channel sends; the reader that waits must not wait on."""
+
+    async def seconds_waited() -> float:
+        with zmq.Context() as context, context.socket(zmq.ROUTER) as kernel:
+            port = kernel.bind_to_random_port("tcp://127.0.0.1")
+            socket = zmq.asyncio.Context(context).socket(zmq.DEALER)
+            socket.connect(f"tcp://127.0.0.1:{port}")
+            channel = ShellChannel(socket, Session())
+            channel.send(channel.session.msg("execute_request"))
+            client, *request = kernel.recv_multipart()
+            reader = asyncio.ensure_future(channel.get_msg(timeout=5))
+            await asyncio.sleep(0.1)  # the reader waits
+            kernel.send_multipart([client, *request])
+            time.sleep(0.1)  # the reply comes in while the loop is busy
+            channel.send(channel.session.msg("comm_msg"))
+            begun = time.perf_counter()
+            reply = await reader
+            channel.close()
+        assert reply["msg_type"] == "execute_request"
+        return time.perf_counter() - begun
+
+    assert asyncio.run(seconds_waited()) < 2
 
 
 def test_generated_cells_are_replaced_and_others_kept():

@@ -12,11 +12,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import nbformat
-from jupyter_client import AsyncKernelManager
+import zmq
+from jupyter_client import AsyncKernelClient, AsyncKernelManager
+from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager
+from traitlets import Type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +57,25 @@ def environment(scratch: str) -> dict[str, str]:
     }
 
 
+class ShellChannel(AsyncZMQSocketChannel):
+    """A channel whose waiting reader hears of a reply that came in while it sent."""
+
+    def send(self, msg: dict) -> None:
+        """Send a message, then ask for events.
+
+        ZeroMQ signals news once, and sending takes the signal. An Output widget sends while its
+        cell's reply is awaited; without the question that reply is seen when the cell's time is up.
+        """
+        super().send(msg)
+        self.socket.get(zmq.EVENTS)
+
+
+class KernelClient(AsyncKernelClient):
+    """A client of a kernel that loses no reply."""
+
+    shell_channel_class = Type(ShellChannel)
+
+
 class FrontEnd(NotebookClient):
     """Runs a notebook's cells in a kernel of this Python and keeps their outputs in `nb`.
 
@@ -64,7 +86,9 @@ class FrontEnd(NotebookClient):
 
     def __init__(self, nb: NotebookNode, timeout: float | None = None):
         manager = AsyncKernelManager(
-            kernel_name=CURRENT_ENV_KERNEL_NAME, kernel_spec_manager=NbvalKernelspecManager()
+            client_factory=KernelClient,
+            kernel_name=CURRENT_ENV_KERNEL_NAME,
+            kernel_spec_manager=NbvalKernelspecManager(),
         )
         super().__init__(
             nb,
