@@ -76,6 +76,23 @@ def test_the_stopwatch_counts_work_and_not_sleep():
     assert clock.seconds < 0.2
 
 
+def test_the_ratio_of_two_times_stands_where_it_is_asked_for():
+    pair = {
+        "ours": Contestant("ours", absent, "", "theirs"),
+        "theirs": Contestant("theirs: slowly", absent),
+    }
+    race = Race("demo", "a race", {"seconds": "{:.0f}"}, pair)
+    kept = {n: {"runs": [{"seconds": s}]} for n, s in (("ours", 30), ("theirs", 12))}
+    assert race.table(kept).splitlines() == [
+        "| a race | seconds | ratio of seconds | target |",
+        "|---|---:|---:|---|",
+        "| ours | 30 | 2.5 × theirs |  |",
+        "| theirs: slowly | 12 |  |  |",
+    ]
+    del kept["theirs"]
+    assert race.table(kept).splitlines()[-1] == "| ours | 30 |  |  |"
+
+
 def test_contestants_without_a_result_are_named():
     title = "walk or ride"
     race = Race(

@@ -552,7 +552,7 @@ def test_sizes_are_all_different():
         ("01.8", ([[1, -1], [-1, 1]], [-0.5, -0.5], [1, 1], -0.5)),
         ("01.9", np.array([-2.25, -2.25, 1.5, -0.1])),
         ("01.10", lambda images: images[:, 14, 14]),
-        ("01.10", lambda images: -images[:, 12:16, 12:16].sum((1, 2))),
+        ("01.10", lambda images: -np.abs(np.diff(images[:, 14] > 0.4, axis=1)).sum(axis=1)),
     ],
 )
 def test_other_right_answers_pass(id, answer):

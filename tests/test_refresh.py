@@ -74,6 +74,22 @@ def test_a_second_run_changes_no_byte(refreshed):
     assert path.read_bytes() == before
 
 
+def test_an_edited_cell_gets_its_new_output(tmp_path):
+    path = write(
+        tmp_path / "draft.ipynb",
+        code("print(1.0)", stream("1.0000001\n"), name="kept"),
+        code("print(2.0)", stream("2.0000001\n"), name="edited"),
+    )
+    assert refresh.main(["--form", str(path)]) == 0
+    who = ("-c", "user.name=Course", "-c", "user.email=course@example.org")
+    for command in (("init", "-q"), ("add", "."), (*who, "commit", "-q", "-m", "Draft")):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    path.write_text(path.read_text().replace("print(2.0)", "print(1.0 + 1.0)"))
+    assert refresh.main([str(path)]) == 0
+    kept, edited = nbformat.read(path, as_version=4).cells
+    assert (kept.outputs[0].text, edited.outputs[0].text) == ("1.0000001\n", "2.0\n")
+
+
 def test_what_it_writes_is_in_normal_form(refreshed, capsys):
     path, cells, before = refreshed
     assert serialize(normalize(nbformat.read(path, as_version=4))).encode() == before

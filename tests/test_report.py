@@ -64,6 +64,11 @@ def test_terms_are_shown_as_a_table(capture):
     glossary.show_terms(chapter=1)
     (table,) = capture()
     assert "| neuron | 神经元 |" in table["data"]["text/markdown"]
+    glossary.show_terms(chapter=4)
+    table = capture()[-1]
+    # a bare bar would end the cell
+    assert r"| A penalty λ Σ\|w\|" in table["data"]["text/markdown"]
+    assert "A penalty λ Σ|w|" in table["data"]["text/plain"]
     with pytest.raises(ValueError, match="chapter 99 introduces no terms"):
         glossary.show_terms(chapter=99)
 

@@ -879,7 +879,8 @@ def show_terms(chapter: int) -> None:
     terms = [term for term in TERMS if term.chapter == chapter]
     if not terms:
         raise ValueError(f"chapter {chapter} introduces no terms")
-    rows = [f"| {t.english} | {t.chinese} | {t.meaning} |" for t in terms]
+    cells = ((t.english, t.chinese, t.meaning.replace("|", r"\|")) for t in terms)
+    rows = [f"| {' | '.join(row)} |" for row in cells]
     plain = [f"{t.english} · {t.chinese}: {t.meaning}" for t in terms]
     table = "\n".join(["| English | 中文 | meaning |", "|---|---|---|", *rows])
     display({"text/markdown": table, "text/plain": "\n".join(plain)}, raw=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy as np
+    from matplotlib.axes import Axes
     from torch import Tensor, nn
 
     Sample = Callable[[int], Tensor]
@@ -106,6 +107,16 @@ def count(points: np.ndarray, sigma: float) -> tuple[int, float]:
     distance = np.linalg.norm(points[:, None] - centers(), axis=2)
     near = distance < NEAR * sigma
     return int((near.mean(axis=0) >= KEPT).sum()), float(near.any(axis=1).mean())
+
+
+def outline(ax: Axes, sigma: float) -> None:
+    """Draw a circle around each mode: inside it, a point counts as near."""
+    from matplotlib.patches import Circle
+
+    from utils.plotting import GRAY
+
+    for center in centers():
+        ax.add_patch(Circle(center, NEAR * sigma, fill=False, ec=GRAY))
 
 
 def mlp(inputs: int, hidden: tuple[int, ...], outputs: int) -> nn.Sequential:

@@ -55,11 +55,20 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class Contestant:
-    """What is measured: `run` takes a seed and returns a value for some or all of the columns."""
+    """What is measured: `run` takes a seed and returns a value for some or all of the columns.
+
+    Attributes:
+        title: its row in the table.
+        run: as above.
+        target: what it should reach, in words.
+        against: the name of another contestant; the table tells the ratio of their seconds.
+
+    """
 
     title: str
     run: Callable[[int], Result]
     target: str = ""
+    against: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,15 +129,28 @@ class Race:
 
     def table(self, kept: Mapping[str, dict]) -> str:
         """The medians of what was kept, in Markdown."""
+        heads = [*self.columns, *(["ratio of seconds"] if self._compares else [])]
         lines = [
-            f"| {self.title} | {' | '.join(self.columns)} | target |",
-            f"|---|{'---:|' * len(self.columns)}---|",
+            f"| {self.title} | {' | '.join(heads)} | target |",
+            f"|---|{'---:|' * len(heads)}---|",
         ]
         for name, contestant in self.contestants.items():
             if name in kept:
                 values = [self._cell(column, kept[name]["runs"]) for column in self.columns]
+                values += [self._ratio(name, kept)] if self._compares else []
                 lines.append(f"| {contestant.title} | {' | '.join(values)} | {contestant.target} |")
         return "\n".join(lines)
+
+    @property
+    def _compares(self) -> bool:
+        return any(contestant.against for contestant in self.contestants.values())
+
+    def _ratio(self, name: str, kept: Mapping[str, dict]) -> str:
+        other = self.contestants[name].against
+        if other not in kept:
+            return ""
+        mine, its = (median(run["seconds"] for run in kept[n]["runs"]) for n in (name, other))
+        return f"{mine / its:.2g} × {self.contestants[other].title.partition(':')[0]}"
 
     def missing(self, kept: Mapping[str, dict]) -> str:
         """A sentence that names the contestants without a result; empty where all have one."""

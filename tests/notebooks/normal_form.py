@@ -32,9 +32,9 @@ BACKSPACE = re.compile(r"[^\n]\x08")
 def normalize(notebook: dict) -> nbformat.NotebookNode:
     """Return the notebook in normal form; the argument is left as it was.
 
-    Fixed metadata, slug cell ids, of a cell's metadata only its tags and what follows from them,
-    ``execution_count`` 1 for each code cell that holds code, outputs as `normal_outputs` leaves
-    them, palette pictures.
+    Fixed metadata, slug cell ids, no empty lines at a cell's end, of a cell's metadata only its
+    tags and what follows from them, ``execution_count`` 1 for each code cell that holds code,
+    outputs as `normal_outputs` leaves them, palette pictures.
     """
     old = copy.deepcopy(notebook)
     used: set[str] = set()
@@ -123,7 +123,7 @@ def slug(text: str) -> str:
 
 
 def _normal_cell(cell: dict, used: set[str]) -> dict:
-    kind, source = cell["cell_type"], cell["source"]
+    kind, source = cell["cell_type"], cell["source"].rstrip("\n")
     cell_id = cell.get("id", "")
     if not is_slug(cell_id):
         cell_id = slug(_first_line(source)) or kind

@@ -1,13 +1,15 @@
 """Execute notebooks and store them in normal form.
 
 ``python -m tests.notebooks.refresh [chapter …]``: a chapter is a number (``05``) or a path;
-without any, all chapters are run. Outputs that say the same as before stay byte for byte, so that
-a second run changes nothing. If a cell fails, its file is left as it was.
+without any, all chapters are run. Outputs that say the same as before stay byte for byte, but for
+those of cells edited since the last commit; so a second run changes nothing. If a cell fails, its
+file is left as it was.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -41,7 +43,7 @@ def refreshed_text(path: Path, timeout: float = CELL_TIMEOUT) -> str:
         RefreshError: a cell raised, printed on stderr, took too long or killed the kernel.
 
     """
-    stored = _prepared(path)
+    stored, committed = _prepared(path), _committed_sources(path)
     front_end = FrontEnd(nbformat.from_dict(stored), timeout=timeout)
     with front_end.kernel(path.parent, COURSE_BUDGET="quick"):
         for index, cell in enumerate(front_end.nb.cells):
@@ -49,7 +51,8 @@ def refreshed_text(path: Path, timeout: float = CELL_TIMEOUT) -> str:
                 _run(front_end, index)
     fresh = normalize(front_end.nb)
     for old, new in zip(stored["cells"], fresh["cells"], strict=True):
-        if new["cell_type"] == "code" and says_the_same(old, new):
+        edited = committed.get(new["id"], new["source"]) != new["source"]
+        if new["cell_type"] == "code" and not edited and says_the_same(old, new):
             new["outputs"] = old["outputs"]
     return serialize(fresh)
 
@@ -112,6 +115,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _prepared(path: Path) -> dict:
     return normalize(with_generated_cells(nbformat.read(path, as_version=4), path))
+
+
+def _committed_sources(path: Path) -> dict[str, str]:
+    """The last committed source of each cell by its id; none where git knows no such file."""
+    command = ["git", "show", f"HEAD:./{path.name}"]
+    done = subprocess.run(command, cwd=path.parent, capture_output=True, check=False)
+    if done.returncode:
+        return {}
+    notebook = nbformat.reads(done.stdout.decode("utf-8"), as_version=4)
+    return {cell["id"]: cell["source"] for cell in notebook.cells}
 
 
 def _run(front_end: FrontEnd, index: int) -> None:

@@ -612,6 +612,9 @@ def _(answer, rng):
     accuracy = np.mean((guess if rates[best] > 0.5 else ~guess) == is_unseen_one)
     if accuracy < 0.95:
         raise Wrong(f"the best threshold tells {accuracy:.1%} of unseen images, 95% are wanted")
+    given = images[:, 12:16, 12:16].mean(axis=(1, 2))
+    if abs(np.corrcoef(feature, given)[0, 1]) > 0.999:
+        raise Wrong("it works, but it is the chapter's own ink in the middle: find another number")
 
 
 @ink_feature.wrong("every image gets the same number")
@@ -622,6 +625,11 @@ def _constant(images):
 @ink_feature.wrong("must have shape")
 def _one_number_a_row(images):
     return images.mean(axis=2)
+
+
+@ink_feature.wrong("the chapter's own ink in the middle")
+def _ink_of_the_chapter(images):
+    return -images[:, 12:16, 12:16].sum(axis=(1, 2))
 
 
 @ink_feature.wrong("95% are wanted")

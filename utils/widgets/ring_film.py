@@ -79,15 +79,12 @@ class RingFilm(Hero):
 
     def draw(self) -> Figure:
         """Return four or five pictures of the film, the present one among them."""
-        from matplotlib.patches import Circle
-
         frames = self.films[self.setting]
         shown = sorted({0, 5, 10, ring.FRAMES - 1, self.frame})
         fig, axes = plotting.figure(1, len(shown), width=9, height=2.2)
         for ax, k in zip(axes, shown, strict=True):
             at = frames[k]
-            for center in self.centers:
-                ax.add_patch(Circle(center, self.radii[self.setting], fill=False, ec=plotting.GRAY))
+            ring.outline(ax, ring.SETTINGS[self.setting].sigma)
             points = np.array(at["points"]) / 100
             ax.scatter(*points.T, s=4, color=plotting.ORANGE)
             title = f"step {at['step']}: {at['modes']} of {ring.MODES}"
