@@ -22,7 +22,7 @@ PARTS = {
         "--nbval-sanitize-with=tests/notebooks/sanitize.cfg",
         "chapters",
     ],
-    "browser": [*PYTEST, "-m", "browser", "-rs", "tests"],
+    "browser": [*PYTEST, "-m", "browser", "-rs", "tests/browser"],
 }  # fmt: skip
 
 
