@@ -18,6 +18,7 @@ from tests.notebooks import course, refresh
 from tests.notebooks.execute import FrontEnd, ShellChannel, environment
 from tests.notebooks.normal_form import WIDGET_VIEW, normalize, serialize
 from tests.notebooks.samples import code, notebook, png, shown, stream, text, write
+from tests.support.repository import git
 from utils.course import CHAPTERS
 
 pytestmark = pytest.mark.slow
@@ -81,9 +82,8 @@ def test_an_edited_cell_gets_its_new_output(tmp_path):
         code("print(2.0)", stream("2.0000001\n"), name="edited"),
     )
     assert refresh.main(["--form", str(path)]) == 0
-    who = ("-c", "user.name=Course", "-c", "user.email=course@example.org")
-    for command in (("init", "-q"), ("add", "."), (*who, "commit", "-q", "-m", "Draft")):
-        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    for command in (("init",), ("add", "."), ("commit", "--message=Draft")):
+        git(tmp_path, *command)
     path.write_text(path.read_text().replace("print(2.0)", "print(1.0 + 1.0)"))
     assert refresh.main([str(path)]) == 0
     kept, edited = nbformat.read(path, as_version=4).cells

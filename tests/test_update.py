@@ -8,17 +8,10 @@ import sys
 
 import pytest
 
+from tests.support.repository import git
 from utils import update as module
 from utils.update import UpdateError, update
 
-OWNER = [
-    "-c",
-    "user.name=Owner",
-    "-c",
-    "user.email=owner@example.org",
-    "-c",
-    "commit.gpgSign=false",
-]
 NOTEBOOK = "chapters/01_neuron.ipynb"
 OTHER = "chapters/02_gradient_descent.ipynb"
 OLD = {
@@ -37,13 +30,6 @@ NEW = OLD | {
     "notes": "now a file",
 }
 del NEW["chapters/old.ipynb"], NEW["notes/a.txt"]
-
-
-def git(folder, *arguments):
-    done = subprocess.run(
-        ["git", *OWNER, *arguments], cwd=folder, capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
 
 
 def write(folder, files):
@@ -357,8 +343,8 @@ def interrupt_at(step, monkeypatch):
 
         return counted
 
-    git_command = module._git
-    monkeypatch.setattr(module, "_git", before(git_command))
+    git_command = module.git
+    monkeypatch.setattr(module, "git", before(git_command))
     monkeypatch.setattr(module.shutil, "copy2", before(shutil.copy2))
     monkeypatch.setattr(module.Path, "rename", before(module.Path.rename))
     return done

@@ -36,13 +36,13 @@ def update(course: Path) -> list[str]:
 
     """
     _check_clone(course)
-    _git(course, "fetch", "--quiet", "origin", BRANCH)
-    new = _git(course, "rev-parse", "FETCH_HEAD").strip()
+    git(course, "fetch", "--quiet", "origin", BRANCH)
+    new = git(course, "rev-parse", "FETCH_HEAD").strip()
     if _is_in(course, new, "HEAD"):
         return ["✔ You have the newest course; nothing was changed."]
 
     base = _base(course, new)
-    packages_change = bool(_git(course, "diff", "--name-only", base, new, "--", *PACKAGES))
+    packages_change = bool(git(course, "diff", "--name-only", base, new, "--", *PACKAGES))
     name = _free_name(course)
     lines = [f"✔ You have the newest course now ({_steps(course, base, new)})."]
     files, index = _own(course, base, new)
@@ -51,9 +51,9 @@ def update(course: Path) -> list[str]:
         number = _count(len({*files, *index}), "file")
         lines.append(f"  Your versions of {number} are in {WORK}/{name}")
     if not _is_in(course, "HEAD", new):
-        _git(course, "branch", name)
+        git(course, "branch", name)
         lines.append(f"  Your own commits are on the branch {name}")
-    _git(course, "reset", "--quiet", "--hard", new)
+    git(course, "reset", "--quiet", "--hard", new)
     if packages_change:
         lines.append("  It needs other packages: repeat the installation, as README says")
     return lines
@@ -76,7 +76,7 @@ def _check_clone(course: Path) -> None:
             "This folder was not made by git clone. Get the newest course beside it, then copy "
             f"your notebooks:\n  git clone {address['project']['urls']['Repository']}"
         )
-    branch = _git(course, "branch", "--show-current").strip()
+    branch = git(course, "branch", "--show-current").strip()
     if branch != BRANCH:
         where = f"on the branch {branch!r}" if branch else "on no branch"
         raise UpdateError(
@@ -123,7 +123,7 @@ def _save(course: Path, name: str, files: list[str], index: list[str]) -> None:
             shutil.copy2(course / path, part / path)
         if index:
             prefix = f"--prefix={WORK}/{part.name}/staged/"
-            _git(course, "checkout-index", prefix, "-z", "--stdin", stdin="\0".join(index))
+            git(course, "checkout-index", prefix, "-z", "--stdin", stdin="\0".join(index))
         part.rename(course / WORK / name)  # from here on it is complete
     except OSError as error:
         raise UpdateError(f"Your work could not be saved; nothing was changed: {error}") from None
@@ -131,13 +131,13 @@ def _save(course: Path, name: str, files: list[str], index: list[str]) -> None:
 
 def _files(course: Path, commit: str) -> dict[str, str]:
     """Return path → hash of the content of all files in a commit."""
-    lines = _git(course, "ls-tree", "-r", "-z", "--full-tree", commit).split("\0")[:-1]
+    lines = git(course, "ls-tree", "-r", "-z", "--full-tree", commit).split("\0")[:-1]
     return {path: entry.split()[2] for entry, _, path in (line.partition("\t") for line in lines)}
 
 
 def _staged(course: Path) -> dict[str, str | None]:
     """Return path → hash of all files that git tracks; None in a conflict: both sides are kept."""
-    lines = _git(course, "ls-files", "--stage", "-z").split("\0")[:-1]
+    lines = git(course, "ls-files", "--stage", "-z").split("\0")[:-1]
     entries = [(entry.split(), path) for entry, _, path in (line.partition("\t") for line in lines)]
     return {path: content if stage == "0" else None for (_, content, stage), path in entries}
 
@@ -146,37 +146,43 @@ def _hashes(course: Path, paths: list[str]) -> dict[str, str]:
     """Return path → hash of files in the folder, as git would store them."""
     if not paths:
         return {}
-    hashes = _git(course, "hash-object", "--stdin-paths", stdin="\n".join(paths)).split()
+    hashes = git(course, "hash-object", "--stdin-paths", stdin="\n".join(paths)).split()
     return dict(zip(paths, hashes, strict=True))
 
 
 def _base(course: Path, new: str) -> str:
     """Return the course's version that the learner began with."""
     try:
-        return _git(course, "merge-base", "HEAD", new).strip()
+        return git(course, "merge-base", "HEAD", new).strip()
     except UpdateError:  # the history was cut or rewritten
         return "HEAD"
 
 
 def _is_in(course: Path, commit: str, other: str) -> bool:
-    return not _git(course, "rev-list", "--max-count=1", commit, f"^{other}")
+    return not git(course, "rev-list", "--max-count=1", commit, f"^{other}")
 
 
 def _steps(course: Path, base: str, new: str) -> str:
-    return _count(int(_git(course, "rev-list", "--count", f"{base}..{new}")), "change")
+    return _count(int(git(course, "rev-list", "--count", f"{base}..{new}")), "change")
 
 
 def _free_name(course: Path) -> str:
     """Return the time of day as a name that neither a folder nor a branch has."""
     first = name = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     number = 1
-    while any((course / WORK).glob(f"{name}*")) or _git(course, "branch", "--list", name):
+    while any((course / WORK).glob(f"{name}*")) or git(course, "branch", "--list", name):
         number += 1
         name = f"{first}_{number}"
     return name
 
 
-def _git(course: Path, *arguments: str, stdin: str = "") -> str:
+def git(course: Path, *arguments: str, stdin: str = "") -> str:
+    """Run git in a folder and return what it prints.
+
+    Raises:
+        UpdateError: there is no git, or it failed; the message holds what it said.
+
+    """
     command = ["git", "-c", "core.quotePath=false", *arguments]
     try:
         done = subprocess.run(

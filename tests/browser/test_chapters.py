@@ -26,7 +26,7 @@ def test_chapter_in_the_browser(chapter, lab, lab_page, request):
     notebook.screenshots(chapter.stem)
     for hero in notebook.heroes().all():
         assert jupyter.cut_off(hero) == []
-        jupyter.exercise(lab_page, hero, fully=False)  # test_hero moves them all the way
+        jupyter.exercise(lab_page, hero)
     for slider in panel.locator(".widget-slider [role=slider], .widget-slider .noUi-handle").all():
         jupyter.exercise_core(notebook, slider)
     assert notebook.problems == []

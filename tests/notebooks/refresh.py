@@ -9,7 +9,6 @@ file is left as it was.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.notebooks.compare import differences, masks
 from tests.notebooks.course import with_generated_cells
 from tests.notebooks.execute import CHAPTERS, FrontEnd
 from tests.notebooks.normal_form import normalize, same_picture, serialize
+from utils.update import UpdateError, git
 
 CELL_TIMEOUT = 300
 # a cell whose output is not tested stays as long as only its numbers change
@@ -119,11 +119,11 @@ def _prepared(path: Path) -> dict:
 
 def _committed_sources(path: Path) -> dict[str, str]:
     """The last committed source of each cell by its id; none where git knows no such file."""
-    command = ["git", "show", f"HEAD:./{path.name}"]
-    done = subprocess.run(command, cwd=path.parent, capture_output=True, check=False)
-    if done.returncode:
+    try:
+        committed = git(path.parent, "show", f"HEAD:./{path.name}")
+    except UpdateError:
         return {}
-    notebook = nbformat.reads(done.stdout.decode("utf-8"), as_version=4)
+    notebook = nbformat.reads(committed, as_version=4)
     return {cell["id"]: cell["source"] for cell in notebook.cells}
 
 
