@@ -10,20 +10,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PYTEST = [sys.executable, "-m", "pytest", "--quiet"]
+STRICT = [
+    "-p", "tests.notebooks.strict",
+    "--nbval", "--nbval-current-env", "--nbval-cell-timeout=300",
+    "--nbval-sanitize-with=tests/notebooks/sanitize.cfg",
+]  # fmt: skip
 PARTS = {
     "style": [sys.executable, "-m", "ruff", "check", "."],
     "format": [sys.executable, "-m", "ruff", "format", "--check", "."],
-    "fast tests": [*PYTEST, "-m", "not browser and not slow", "tests"],
+    "fast tests": [*PYTEST, "-m", "not browser and not slow and not machines", "tests"],
     "slow tests": [*PYTEST, "-m", "slow", "tests"],
-    "chapters": [
-        *PYTEST,
-        "-p", "tests.notebooks.strict",
-        "--nbval", "--nbval-current-env", "--nbval-cell-timeout=300",
-        "--nbval-sanitize-with=tests/notebooks/sanitize.cfg",
-        "chapters",
-    ],
+    "chapters": [*PYTEST, *STRICT, "chapters"],
+    "machines": [sys.executable, "-m", "tests.machines"],
     "browser": [*PYTEST, "-m", "browser", "-rs", "tests/browser"],
-}  # fmt: skip
+}
 
 
 def main(names: list[str]) -> int:

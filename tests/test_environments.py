@@ -24,11 +24,11 @@ from tests.colab.run import run_chapter, snapshot
 from tests.notebooks.course import COLAB_LACKS, bootstrap, repository
 from tests.notebooks.execute import ROOT
 from tests.resolve import post_build
+from tests.support.pins import pinned, pins
 
 CPU_WHEELS = ["--extra-index-url", "https://download.pytorch.org/whl/cpu"]
 # what pip may not touch on Colab: Colab's own runtime is built around them
 UNTOUCHABLE = {"torch", "tensorflow", "keras", "numpy", "ipywidgets", "ipykernel", "matplotlib"}
-PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;+]+)")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 REQUIREMENTS = [
     Requirement(line)
@@ -86,24 +86,6 @@ def test_repo2docker_takes_the_recipe():
 # ── pins ──
 
 
-def pins(text):
-    """Return name → version of a constraints file.
-
-    Raises:
-        ValueError: a line is no exact pin, or has a local suffix such as ``+cpu``.
-
-    """
-    found = {}
-    for line in text.splitlines():
-        line = line.partition("#")[0].strip()
-        if line:
-            match = PIN.fullmatch(line)
-            if not match:
-                raise ValueError(f"constraints.txt: {line!r} is not of the form name==version")
-            found[canonicalize_name(match[1])] = match[2]
-    return found
-
-
 def needed(requirements, environment=None):
     """Return the names of all packages that the requirements bring here, directly or not.
 
@@ -129,9 +111,9 @@ def needed(requirements, environment=None):
     return names
 
 
-@pytest.fixture(scope="module")
-def pinned():
-    return pins((ROOT / "constraints.txt").read_text(encoding="utf-8"))
+@pytest.fixture(scope="module", name="pinned")
+def read_pins():
+    return pinned()
 
 
 @pytest.mark.parametrize(

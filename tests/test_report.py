@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 import pytest
 
-from utils import glossary, report
+from utils import glossary, report, runtime
 from utils.course import CHAPTERS
 from utils.exercises import export_progress, import_progress
 
@@ -41,10 +41,51 @@ def test_readme_lists_every_chapter_as_it_is(chapter):
 def test_environment_report_tells_what_is_installed(monkeypatch):
     monkeypatch.setenv("COURSE_BUDGET", "quick")
     lines = dict(line.split(None, 1) for line in report.environment_report().splitlines())
-    assert lines["torch"] == version("torch")
+    assert lines["torch"].startswith(f"{version('torch')}, built for ")
+    assert lines["tensorflow"] == version("tensorflow")
     assert lines["device"] == "cpu"
     assert lines["budget"] == "quick"
     assert report.version_of("no-such-package") == "not installed"
+
+
+@pytest.mark.parametrize(
+    ("cuda", "rocm", "build"),
+    [("13.0", None, "CUDA 13.0"), (None, "7.1", "ROCm 7.1"), (None, None, "CPU")],
+)
+def test_the_build_of_pytorch(monkeypatch, cuda, rocm, build):
+    import torch
+
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setattr(torch.version, "hip", rocm)
+    assert report.torch_build() == build
+
+
+@pytest.mark.parametrize(
+    ("hidden", "clashes", "words"),
+    [(False, False, None), (False, True, "setup() loads triton first"), (True, False, "is hidden")],
+)
+def test_report_warns_of_triton(monkeypatch, hidden, clashes, words):
+    monkeypatch.setattr(runtime, "triton_is_hidden", lambda: hidden)
+    monkeypatch.setattr(runtime, "triton_clashes", lambda: clashes)
+    monkeypatch.setattr(report, "_openmp_runtimes", list)
+    found = report.known_clashes()
+    assert len(found) == (words is not None)
+    assert all(words in sentence for sentence in found)
+    assert all(f"⚠ {sentence}" in report.environment_report() for sentence in found)
+
+
+@pytest.mark.parametrize(
+    ("files", "warned"),
+    [
+        (["/torch/lib/libgomp.so.1", "/scikit_learn.libs/libgomp-e985bcbb.so.1.0.0"], False),
+        (["/conda/lib/libiomp5.so"], False),
+        (["/conda/lib/libiomp5.so", "/sklearn/.dylibs/libomp.dylib"], True),
+    ],
+)
+def test_report_warns_of_two_kinds_of_openmp(monkeypatch, files, warned):
+    monkeypatch.setattr(runtime, "triton_clashes", lambda: False)
+    monkeypatch.setattr(report, "_openmp_runtimes", lambda: files)
+    assert bool(report.known_clashes()) == warned
 
 
 def test_progress_is_shown_per_chapter(capture, monkeypatch, tmp_path):

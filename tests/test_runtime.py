@@ -1,20 +1,23 @@
 """The course's surroundings: cheap imports, repeatable numbers, words that are checked."""
 
+import ast
+import os
 import subprocess
 import sys
+import textwrap
 import types
 
+import nbformat
 import numpy as np
 import pytest
 from support.imports import imported
 
+from tests.notebooks.execute import CHAPTERS, ROOT
 from utils import runtime
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess:
     """Run `code` in a fresh interpreter with nothing of the caller's environment but the path."""
-    import os
-
     keep = {k: v for k, v in os.environ.items() if not k.startswith(("COURSE_", "TF_"))}
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=keep | environment,
@@ -54,6 +57,160 @@ def test_tensorflow_comes_quietly_and_seeded():
 def test_tensorflow_import_keeps_real_errors_visible():
     done = run("from utils import runtime; runtime.import_tensorflow(); raise SystemError('seen')")
     assert "SystemError: seen" in done.stderr
+
+
+# ── triton before TensorFlow ──
+
+# what the entries need of the real packages; each says who was there before it
+STUBS = {
+    "triton/__init__.py": "import sys; print('triton', 'tensorflow' in sys.modules)",
+    "tensorflow/__init__.py": """
+        import sys; print('tensorflow', 'triton' in sys.modules)
+        import keras
+        def constant(value): pass
+    """,
+    "tensorflow/python/pywrap_dlopen_global_flags.py": "",
+    "keras/__init__.py": """
+        import sys, types
+        import tensorflow
+        print('keras', 'triton' in sys.modules)
+        callbacks = types.SimpleNamespace(Callback=object)
+        utils = types.SimpleNamespace(set_random_seed=lambda seed: None)
+        config = types.SimpleNamespace(
+            backend=lambda: 'tensorflow', set_floatx=lambda name: None,
+            set_image_data_format=lambda name: None,
+        )
+    """,
+}
+# every way by which TensorFlow comes into a process of the course
+ENTRIES = {
+    "import_tensorflow": "runtime.import_tensorflow()",
+    "a learner's own TensorFlow": "runtime.setup(); import tensorflow",
+    "a learner's own Keras": "runtime.setup(); import keras",
+    "an exercise": "from utils.exercises import check; check('00.1', None); import tensorflow",
+    "record": "from utils.training import History, record; record(History())",
+}
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="triton is a package for Linux")
+
+
+@pytest.fixture
+def stubs(tmp_path):
+    for name, code in STUBS.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(code), encoding="utf-8")
+    return {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+
+
+@on_linux
+@pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
+def test_triton_comes_before_tensorflow(stubs, entry):
+    done = run(f"from utils import runtime; {entry}", **stubs)
+    spoken = [line for line in done.stdout.splitlines() if not line.startswith("○")]
+    assert spoken == ["triton False", "tensorflow True", "keras True"], done.stderr
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("system", ["darwin", "win32"])
+def test_other_systems_load_no_triton(stubs, system):
+    code = "import sys; from utils import runtime; import numpy; sys.platform = {!r}; {}"
+    done = run(code.format(system, "runtime.setup(); runtime.import_tensorflow()"), **stubs)
+    assert done.stdout == "tensorflow False\nkeras False\n", done.stderr
+
+
+def test_without_triton_nothing_is_loaded(stubs):
+    absent = "import sys; sys.modules['triton'] = None; "
+    done = run(absent + "from utils import runtime; runtime.setup(); import tensorflow", **stubs)
+    assert done.stdout == "tensorflow True\nkeras True\n", done.stderr  # they see the None
+    assert done.stderr == ""
+
+
+@on_linux
+def test_a_broken_triton_is_as_good_as_none(stubs, tmp_path):
+    (tmp_path / "triton" / "__init__.py").write_text("raise ImportError('no libtriton.so')")
+    done = run("from utils import runtime; runtime.setup(); import tensorflow", **stubs)
+    assert done.stdout == "tensorflow False\nkeras False\n", done.stderr
+    assert done.stderr == ""
+
+
+@on_linux
+def test_triton_is_hidden_where_tensorflow_came_first(stubs):
+    code = (
+        "import tensorflow; from utils import runtime; runtime.setup(); runtime.setup(); "
+        "from importlib.util import find_spec; print(find_spec('triton')); import triton"
+    )
+    done = run(code, **stubs)
+    assert done.stdout == "tensorflow False\nkeras False\nNone\n"
+    assert done.stderr.count("restart the kernel and call setup() first") == 1
+    assert "import of triton halted" in done.stderr  # what PyTorch takes for "not installed"
+
+
+@on_linux
+@pytest.mark.parametrize(
+    ("release", "leaks", "hidden"),
+    [("3.7.1", True, True), ("4.0.0", True, True), ("3.6.0", True, False), ("3.7.1", False, False)],
+)
+def test_triton_is_hidden_only_where_it_would_crash(stubs, tmp_path, release, leaks, hidden):
+    about = tmp_path / f"triton-{release}.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: triton\nVersion: {release}\n")
+    if not leaks:  # as TensorFlow's builds were before 2.20 and will be after 2.21
+        (tmp_path / "tensorflow/python/pywrap_dlopen_global_flags.py").unlink()
+    code = "import tensorflow; from utils import runtime; runtime.setup(); "
+    done = run(code + "print(runtime.triton_is_hidden())", **stubs)
+    assert done.stdout.endswith(f"{hidden}\n")
+    assert bool(done.stderr) == hidden
+
+
+def imports(tree):
+    """Return the names that a syntax tree imports when it runs."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            node.body.clear()
+        elif isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.append(node.module)
+    return found
+
+
+def test_nobody_else_brings_tensorflow():
+    sources = {path: path.read_text(encoding="utf-8") for path in ROOT.glob("[ut]*/**/*.py")}
+    for path in CHAPTERS.glob("*.ipynb"):
+        code = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+        setup = next(i for i, source in enumerate(code) if "setup(seed=0)" in source)
+        sources[path] = "\n".join(code[: setup + 1])  # what follows is a learner's own import
+    assert len(sources) > 100
+    bringers = {
+        path.relative_to(ROOT).as_posix()
+        for path, source in sources.items()
+        for name in imports(ast.parse(source))
+        if name.partition(".")[0] in ("tensorflow", "keras")
+    }
+    assert bringers == {"utils/training.py"}  # `record`, one of the entries
+
+
+# ── the Keras that the chapters speak of ──
+
+
+@pytest.mark.slow
+def test_the_wishes_of_other_projects_do_not_reach_keras(tmp_path):
+    wishes = '{"backend": "torch", "floatx": "float16", "image_data_format": "channels_first"}'
+    (tmp_path / "keras.json").write_text(wishes)
+    code = (
+        "from utils import runtime; config = runtime.import_tensorflow().keras.config; "
+        "print(config.backend(), config.floatx(), config.image_data_format())"
+    )
+    done = run(code, KERAS_HOME=str(tmp_path), KERAS_BACKEND="torch", TF_USE_LEGACY_KERAS="1")
+    assert done.stdout == "tensorflow float32 channels_last\n", done.stderr
+
+
+@pytest.mark.slow
+def test_a_keras_that_came_for_another_backend_is_refused():
+    code = "import keras; from utils import runtime; runtime.import_tensorflow()"
+    done = run(code, KERAS_BACKEND="torch")
+    assert "ImportError: Keras was imported for torch before the course; restart" in done.stderr
 
 
 def test_same_seed_same_numbers():

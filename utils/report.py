@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from utils.datasets import Source
 
-PACKAGES = ("numpy", "torch", "tensorflow", "keras", "matplotlib", "ipywidgets", "jupyterlab")
+PACKAGES = ("numpy", "tensorflow", "keras", "matplotlib", "ipywidgets", "jupyterlab")
 FOLDER = Path(__file__).parents[1] / "chapters"
 
 
@@ -95,6 +95,8 @@ def environment_report() -> str:
         "course": version_of("deep-learning-live"),
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "Python": platform.python_version(),
+        "torch": f"{version_of('torch')}, built for {torch_build()}",
+        "triton": version_of("triton"),
         **{name: version_of(name) for name in PACKAGES},
         "place": runtime.where(),
         "device": runtime.device(),
@@ -104,7 +106,45 @@ def environment_report() -> str:
         "reviews": "IMDB" if at_hand(IMDB) else "not downloaded",
     }
     width = max(map(len, lines))
-    return "\n".join(f"{name:{width}}  {value}" for name, value in lines.items())
+    rows = [f"{name:{width}}  {value}" for name, value in lines.items()]
+    return "\n".join(rows + [f"⚠ {clash}" for clash in known_clashes()])
+
+
+def torch_build() -> str:
+    """What this PyTorch was built for: ``CUDA 13.0``, ``ROCm 7.1``, or ``CPU``."""
+    import torch
+
+    cuda, rocm = torch.version.cuda, torch.version.hip
+    return f"CUDA {cuda}" if cuda else f"ROCm {rocm}" if rocm else "CPU"
+
+
+def known_clashes() -> list[str]:
+    """Sentences about packages here that are known not to get on, and what to do about it."""
+    found = []
+    pair = f"triton {version_of('triton')} and TensorFlow {version_of('tensorflow')}"
+    if runtime.triton_is_hidden():
+        found.append(
+            f"{pair} would crash, because TensorFlow came first in this kernel: triton is hidden. "
+            "Restart the kernel and run the set-up cell first."
+        )
+    elif runtime.triton_clashes():
+        found.append(
+            f"{pair} crash together if TensorFlow comes first. setup() loads triton first; "
+            "in programs of your own, import triton before tensorflow."
+        )
+    loaded = {Path(path).name.partition(".")[0] for path in _openmp_runtimes()}
+    if {"libiomp5", "libomp"} <= loaded:
+        found.append(
+            "Intel's and LLVM's OpenMP are both loaded, which can hang or crash. Install PyTorch "
+            "and scikit-learn from one place, all from PyPI or all from conda-forge."
+        )
+    return found
+
+
+def _openmp_runtimes() -> list[str]:
+    from threadpoolctl import threadpool_info
+
+    return [pool["filepath"] for pool in threadpool_info() if pool["user_api"] == "openmp"]
 
 
 def version_of(package: str) -> str:

@@ -7,7 +7,9 @@ import os
 import random
 import sys
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -29,7 +31,8 @@ def setup(seed: int = 0) -> np.random.Generator:
     """Make a chapter repeatable and return its random generator.
 
     Seeds Python, NumPy's old global state and every framework that is already imported;
-    `import_tensorflow` seeds TensorFlow when it comes later.
+    `import_tensorflow` seeds TensorFlow when it comes later. After `setup` a plain
+    ``import tensorflow`` is safe, too: see `prepare_tensorflow`.
 
     Raises:
         ImportError: another package named ``utils`` hides the course's own.
@@ -46,6 +49,7 @@ def setup(seed: int = 0) -> np.random.Generator:
             f"'utils' was imported from {found}, not from the course ({ours}); "
             f"restart the kernel and put {ours.parent} first on sys.path"
         )
+    prepare_tensorflow()
     global _seed
     _seed = seed
     random.seed(seed)
@@ -141,17 +145,81 @@ def shows_progress() -> bool:
     return "COURSE_QUIET" not in os.environ
 
 
+def prepare_tensorflow() -> None:
+    """Make the coming import of TensorFlow safe, whoever asks for it.
+
+    *triton first.* PyTorch's builds for GPUs bring triton and load it with the first optimizer. If
+    TensorFlow came before, its LLVM lies in the global symbol table, and triton's start ends in a
+    segmentation fault; in the other order both work. Where TensorFlow is there already, triton is
+    hidden and a warning says so: PyTorch does without it, but for ``torch.compile`` on a GPU.
+    Source: https://github.com/tensorflow/tensorflow/issues/124205
+
+    *GPU memory as it is needed.* TensorFlow would take nearly all of it at its start and leave
+    PyTorch none. *The Keras that the chapters speak of*: version 3 on TensorFlow, whatever the
+    reader's other projects ask for.
+    """
+    if "tensorflow" not in sys.modules:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+        os.environ.update(KERAS_BACKEND="tensorflow", TF_USE_LEGACY_KERAS="0")
+        if sys.platform == "linux" and find_spec("triton"):
+            with suppress(ImportError):  # a broken one is as good as none, for PyTorch too
+                importlib.import_module("triton")
+    elif "triton" not in sys.modules and triton_clashes():
+        sys.modules["triton"] = None  # type: ignore[assignment] - an import of it now fails
+        warnings.warn(
+            "TensorFlow was imported before setup(), so PyTorch goes on without triton. To have "
+            "both, restart the kernel and call setup() first.",
+            stacklevel=3,
+        )
+
+
+def triton_clashes() -> bool:
+    """Whether the triton and the TensorFlow that are installed crash if TensorFlow comes first.
+
+    So it is with triton ≥ 3.7 and those builds of TensorFlow that load their symbols globally.
+    """
+    triton, tensorflow = find_spec("triton"), find_spec("tensorflow")
+    if sys.platform != "linux" or not triton or not tensorflow:
+        return False
+    try:
+        major, minor = version("triton").split(".")[:2]
+    except PackageNotFoundError:  # of unknown age
+        major, minor = "3", "7"
+    symbols_global = Path(tensorflow.origin or "").parent / "python/pywrap_dlopen_global_flags.py"
+    return symbols_global.exists() and (int(major), int(minor)) >= (3, 7)
+
+
+def triton_is_hidden() -> bool:
+    """Whether `prepare_tensorflow` came too late and had to hide triton from PyTorch."""
+    return "triton" in sys.modules and sys.modules["triton"] is None
+
+
 def import_tensorflow() -> ModuleType:
     """Import TensorFlow without its start-up chatter and seed it.
 
     Its C++ part writes to file descriptor 2 whatever the log level says, so the descriptor itself
     points elsewhere during the import; Python errors and warnings are not touched.
+
+    Raises:
+        ImportError: Keras was imported earlier, for another backend.
+
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    prepare_tensorflow()
+    first = "tensorflow" not in sys.modules
     with _silent_descriptor(2), warnings.catch_warnings():
         tensorflow = importlib.import_module("tensorflow")
-        tensorflow.keras.utils.set_random_seed(_seed)
+        keras = tensorflow.keras
+        if keras.config.backend() != "tensorflow":
+            raise ImportError(
+                f"Keras was imported for {keras.config.backend()} before the course; "
+                "restart the kernel and run the set-up cell first"
+            )
+        if first:  # a file in the reader's home may say otherwise
+            keras.config.set_floatx("float32")
+            keras.config.set_image_data_format("channels_last")
+        keras.utils.set_random_seed(_seed)
         tensorflow.constant(0.0)  # starts the runtime, which has its own greeting
     return tensorflow
 

@@ -189,6 +189,7 @@ def record(history: History, callbacks: Iterable[Callable[[History], Any]] = ())
 
     Keras reports a running mean of the loss; the loss of one batch is taken from its increments.
     """
+    runtime.prepare_tensorflow()  # which Keras brings
     import keras
 
     class Record(keras.callbacks.Callback):

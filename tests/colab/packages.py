@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.notebooks.execute import ROOT
+from tests.support.pins import pinned
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +45,9 @@ UNPINNED = (
 
 def requirements() -> list[str]:
     """Return what pip is asked for, the pinned packages first."""
-    return [f"{name}=={version}" for name, version in PINS.items()] + list(UNPINNED)
+    # Colab's torch is built for GPUs and brings triton; the CPU's wheel does not
+    triton = f"triton=={pinned()['triton']}; sys_platform == 'linux'"
+    return [f"{name}=={version}" for name, version in PINS.items()] + [triton, *UNPINNED]
 
 
 def python(folder: Path = FOLDER) -> Path:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from utils import runtime
 from utils.exercises import _progress
 from utils.exercises._exercise import UnknownExercise, chapters, exercises, find
 from utils.exercises._progress import export_progress, import_progress
@@ -48,6 +49,7 @@ def check(id: str, answer: Any = _MISSING, *, limit: float = 10.0) -> None:
         TypeError: `id` is not text.
 
     """
+    runtime.prepare_tensorflow()  # which an answer may import
     exercise = find(id)
     if answer is _MISSING:
         print(f'○ {id} not answered yet   → check("{id}", {exercise.name})')
