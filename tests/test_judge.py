@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import scipy.linalg
 import torch
 from torch import nn
 
@@ -12,14 +11,6 @@ from utils.weights import copy_weights
 
 DIGITS = load_digits(full=False)
 RECORD = recorded.FOLDER / "judge.npz"
-
-
-def gaussians(seed, size=6):
-    rng = np.random.default_rng(seed)
-    for _ in range(2):
-        a = rng.normal(size=(size, size))
-        yield rng.normal(size=size)
-        yield a @ a.T
 
 
 def test_the_record_is_small_has_no_pickle_and_names_its_command():
@@ -79,22 +70,6 @@ def test_flat_images_and_other_precisions_are_read_alike():
     p = judge.probabilities(images)
     np.testing.assert_array_equal(judge.probabilities(images.reshape(20, 784)), p)
     np.testing.assert_array_equal(judge.probabilities(images.astype(float)), p)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_gaussian_distance_equals_the_formula_with_a_matrix_root(seed):
-    mu, sigma, nu, tau = gaussians(seed)
-    root = scipy.linalg.sqrtm(sigma @ tau).real
-    expected = ((mu - nu) ** 2).sum() + np.trace(sigma + tau - 2 * root)
-    assert judge.gaussian_distance(mu, sigma, nu, tau) == pytest.approx(expected, rel=1e-6)
-    assert judge.gaussian_distance(nu, tau, mu, sigma) == pytest.approx(expected, rel=1e-6)
-    assert judge.gaussian_distance(mu, sigma, mu, sigma) == pytest.approx(0, abs=1e-9)
-
-
-def test_gaussian_distance_of_commuting_covariances_is_a_plain_sum():
-    mean, a, b = np.array([1.0, 2, 3]), np.array([1.0, 4, 9]), np.array([0, 1.0, 25])
-    got = judge.gaussian_distance(mean, np.diag(a), 0 * mean, np.diag(b))
-    assert got == pytest.approx(14 + ((np.sqrt(a) - np.sqrt(b)) ** 2).sum())
 
 
 @pytest.mark.slow

@@ -6,7 +6,9 @@ import torch
 
 from utils import layers, optim, runtime, training
 from utils.engine import Tensor
-from utils.training import History, StopTraining, accuracy, evaluate, fit, record
+from utils.metrics import accuracy
+from utils.models.cnn import SmallCNN
+from utils.training import History, StopTraining, evaluate, fit, predict, record
 from utils.weights import copy_weights
 
 keras = runtime.import_tensorflow().keras
@@ -269,11 +271,21 @@ def test_training_in_training_mode_validation_in_evaluation_mode(data, world):
     assert model.training
 
 
-def test_accuracy():
-    outputs = np.array([[0.1, 0.9], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]])
-    assert accuracy(outputs, np.array([1, 0, 0, 0])) == 0.75
-    with pytest.raises(ValueError, match=r"got \(4, 2\), \(4, 1\)"):
-        accuracy(outputs, np.ones((4, 1)))
+def test_predict_gives_probabilities_and_leaves_the_mode():
+    torch.manual_seed(0)
+    x = torch.randn(7, 3, 32, 32)
+    model = SmallCNN(4)
+    model(x)  # moves the running statistics away from their start
+    got = predict(model, x, batch_size=3)
+    assert model.training
+    model.eval()
+    with torch.no_grad():
+        scores, mirrored = model(x), model(x.flip(3))
+    np.testing.assert_allclose(got, scores.softmax(1), atol=1e-6)
+    both = predict(model, x, mirrored=True)
+    np.testing.assert_allclose(both, ((scores + mirrored) / 2).softmax(1), atol=1e-6)
+    np.testing.assert_allclose(both, predict(model, x.flip(3), mirrored=True), atol=1e-6)
+    assert not model.training
 
 
 # --- early ends ---

@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
-import sklearn.metrics
 import traitlets
 
+from utils.metrics import surest_mistakes
 from utils.widgets import AblationBoard, ablation_board, mistake_browser
 from utils.widgets.ablation_board import RECORD, TRICKS, combinations, recorded, train, write
-from utils.widgets.mistakes import EVERY, SHOWN, confusion_matrix, surest_mistakes
+from utils.widgets.mistakes import EVERY, SHOWN
 
 # ---------------------------------------------------------------- the board
 
@@ -98,23 +98,6 @@ def answers():
     labels = rng.integers(0, 4, 60)
     probabilities = rng.dirichlet(np.ones(4), 60)
     return rng.random((60, 8, 8, 3)), labels, probabilities
-
-
-def test_confusion_matrix_equals_sklearn(answers):
-    _, labels, probabilities = answers
-    expected = sklearn.metrics.confusion_matrix(labels, probabilities.argmax(1), labels=range(5))
-    np.testing.assert_array_equal(
-        confusion_matrix(labels, probabilities.argmax(axis=1), 5), expected
-    )
-
-
-def test_surest_mistakes(answers):
-    _, labels, probabilities = answers
-    found = surest_mistakes(labels, probabilities)
-    wrong = [i for i in range(60) if probabilities[i].argmax() != labels[i]]
-    assert found.tolist() == sorted(wrong, key=lambda i: -max(probabilities[i]))
-    of_two = surest_mistakes(labels, probabilities, 2)
-    assert of_two.tolist() == [i for i in found if labels[i] == 2]
 
 
 def test_browsing_shows_the_mistakes_in_order(answers):

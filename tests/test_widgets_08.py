@@ -7,6 +7,7 @@ import pytest
 import traitlets
 
 from utils.engine import no_grad
+from utils.models.rnn import LetterRNN
 from utils.widgets import RNNStepper, WordWriter
 from utils.widgets.rnn_stepper import unroll
 from utils.widgets.word_writer import (
@@ -20,7 +21,6 @@ from utils.widgets.word_writer import (
     train,
     write,
 )
-from utils.words import LetterRNN
 
 # ---------------------------------------------------------------- the stepper
 

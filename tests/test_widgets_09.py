@@ -10,8 +10,10 @@ import traitlets
 from utils import layers
 from utils.datasets import load_names
 from utils.engine import Tensor
-from utils.sequences import LastState, encode
-from utils.training import accuracy, evaluate
+from utils.metrics import accuracy
+from utils.models.rnn import LastState
+from utils.text import encode_letters
+from utils.training import evaluate
 from utils.widgets import GateViewer, adding_lengths, adding_problem, gate_viewer
 from utils.widgets.gate_viewer import MAPS, gates, read
 
@@ -36,7 +38,7 @@ def test_gates_equal_the_engine_and_pytorch(name):
             array = getattr(model.core, f"{ours}_l0").data
             getattr(cell, ours).copy_(torch.tensor(array))
         state = None
-        for t, letter in enumerate(encode([name])[0]):
+        for t, letter in enumerate(encode_letters([name])[0]):
             x = torch.tensor(model.embedding.weight.data[letter])[None]
             before = state
             state = cell(x, state)
@@ -48,7 +50,7 @@ def test_gates_equal_the_engine_and_pytorch(name):
             np.testing.assert_allclose(
                 values["h"][t], values["o"][t] * np.tanh(values["c"][t]), atol=1e-12
             )
-    scores = model(encode([name], 16)).data[0]  # padded and masked
+    scores = model(encode_letters([name], 16)).data[0]  # padded and masked
     np.testing.assert_allclose(values["p"][-1], Tensor(scores).softmax(0).data, atol=1e-6)
 
 
@@ -74,7 +76,7 @@ def test_training_and_writing_make_such_a_record(tmp_path, monkeypatch):
     for key, array in read(model).items():
         np.testing.assert_allclose(kept["weights"][key], array, rtol=1e-3)
     viewer = GateViewer(model, load_names().class_names)
-    x = encode(load_names().x_test, 16)
+    x = encode_letters(load_names().x_test, 16)
     assert evaluate(model, (x, load_names().y_test), layers.cross_entropy, {"a": accuracy})[
         "a"
     ] == pytest.approx(share)

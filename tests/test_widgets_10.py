@@ -10,8 +10,8 @@ import torch
 import traitlets
 
 from utils.datasets import load_pronunciations
-from utils.phonemes import error_rate
-from utils.pronounce import Pronouncer, pronounce
+from utils.metrics import error_rate
+from utils.models.seq2seq import Pronouncer, pronounce
 from utils.widgets import PronunciationMap, pronunciation_map
 from utils.widgets.pronunciation_map import PHONEMES, RECORD, quantize, recorded, speak
 

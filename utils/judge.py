@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from utils import recorded
+from utils import metrics, recorded
 
 COMMAND = "python -m utils.judge"
 CLASSES = 10
@@ -68,7 +68,7 @@ def frechet_distance(images: np.ndarray, others: np.ndarray | None = None) -> fl
     """Squared Fréchet distance between two sets of images, in features of this network.
 
     The features are projected onto 64 random directions (always the same); each set is described
-    by their mean and covariance, and `gaussian_distance` compares these. So only the first two
+    by their mean and covariance, which `metrics.frechet_distance` compares. So only the first two
     moments count, and the number is comparable with itself alone: never with the FID of another
     network, nor across different counts of images, since few images give a larger distance.
 
@@ -88,24 +88,7 @@ def frechet_distance(images: np.ndarray, others: np.ndarray | None = None) -> fl
         there = record["mean"].astype(float), record["covariance"].astype(float)
     else:
         there = _moments(features(others))
-    return gaussian_distance(*_moments(features(images)), *there)
-
-
-def gaussian_distance(
-    mean: np.ndarray, covariance: np.ndarray, other_mean: np.ndarray, other_covariance: np.ndarray
-) -> float:
-    """Squared Fréchet (2-Wasserstein) distance of two normal distributions in D dimensions.
-
-    ‖μ − ν‖² + tr(Σ + T − 2(Σ^½ T Σ^½)^½), for means μ, ν (D,) and covariances Σ, T (D, D).
-
-    Source: D. Dowson, B. Landau (1982), doi:10.1016/0047-259X(82)90077-X.
-    """
-    variances, axes = np.linalg.eigh(covariance)
-    root = (axes * np.sqrt(np.maximum(variances, 0))) @ axes.T  # Σ^½
-    cross = np.linalg.eigvalsh(root @ other_covariance @ root)
-    shift = mean - other_mean
-    traces = np.trace(covariance) + np.trace(other_covariance)
-    return float(shift @ shift + traces - 2 * np.sqrt(np.maximum(cross, 0)).sum())
+    return metrics.frechet_distance(*_moments(features(images)), *there)
 
 
 def network() -> Any:
@@ -137,7 +120,7 @@ def train(epochs: int = EPOCHS) -> dict[str, np.ndarray]:
     import torch
     from torch import nn
 
-    from utils import optim, vision
+    from utils import optim, transforms
     from utils.datasets import load_digits
     from utils.training import fit
     from utils.weights import copy_weights
@@ -161,7 +144,7 @@ def train(epochs: int = EPOCHS) -> dict[str, np.ndarray]:
         batch_size=BATCH,
         schedule=optim.warmup_cosine(steps, steps // 5),
         rng=np.random.default_rng(SEED),
-        augment=vision.affine,
+        augment=transforms.affine,
     )  # fmt: skip
     ours = network()
     copy_weights(model, ours)

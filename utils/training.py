@@ -170,18 +170,27 @@ def evaluate(
     return scores
 
 
-def accuracy(outputs: np.ndarray, targets: np.ndarray) -> float:
-    """Share of rows of `outputs` (N, C) whose largest entry is at the label in `targets` (N,).
+def predict(model: Any, x: Any, *, mirrored: bool = False, batch_size: int = 200) -> np.ndarray:
+    """Class probabilities (N, C) of images by a PyTorch model in evaluation mode.
 
-    Raises:
-        ValueError: the shapes are others.
-
+    `mirrored` averages the scores of each image (N, C, H, W) and of its mirror image before the
+    softmax. The model returns to the mode it was in.
     """
-    if outputs.ndim != 2 or targets.shape != outputs.shape[:1]:
-        raise ValueError(
-            f"accuracy takes outputs (N, C) and labels (N,), got {outputs.shape}, {targets.shape}"
-        )
-    return float((outputs.argmax(1) == targets).mean())
+    import torch
+
+    was_training = model.training
+    device = next(model.parameters()).device
+    model.eval()
+    try:
+        with torch.no_grad():
+            scores = []
+            for batch in x.split(batch_size):
+                batch = batch.to(device)
+                score = model(batch)
+                scores.append((score + model(batch.flip(3))) / 2 if mirrored else score)
+    finally:
+        model.train(was_training)
+    return torch.cat(scores).softmax(1).cpu().numpy()
 
 
 def record(history: History, callbacks: Iterable[Callable[[History], Any]] = ()) -> Any:

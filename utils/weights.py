@@ -1,4 +1,4 @@
-"""Copying weights between the engine, PyTorch and Keras, layer by layer."""
+"""Copying weights between the engine, PyTorch and Keras, layer by layer; counting them."""
 
 from __future__ import annotations
 
@@ -212,6 +212,11 @@ def _layers(model: Any) -> list[_Layer]:
             f"copy_weights knows engine, PyTorch and Keras models, not {type(model).__name__}"
         )
     return found
+
+
+def count_parameters(model: Any) -> int:
+    """Numbers that a PyTorch model keeps as parameters, frozen ones included."""
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _named_layers(model: Any, write: Callable[[Any, Weights], None]) -> list[_Layer]:

@@ -37,7 +37,7 @@ def tensors(part: str) -> tuple:
     """Normalized images (N, 3, 32, 32) and labels, as tensors."""
     import torch
 
-    from utils.vision import to_tensor
+    from utils.transforms import to_tensor
 
     images, labels = load(part)
     return to_tensor(images / np.float32(255)), torch.from_numpy(labels)
@@ -47,18 +47,20 @@ def ours(seed: int, width: int, seconds: float, peak: float = 0.3, batch: int = 
     """The chapter's network and recipe for so many CPU seconds."""
     import torch
 
-    from utils import optim, vision
-    from utils.models import SmallCNN
+    from utils import optim, transforms
+    from utils.models.cnn import SmallCNN
+    from utils.training import predict
 
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     x, y = tensors("train")
     x_new, y_new = tensors("test")
-    model = SmallCNN(width, filters=vision.whitening_filters(x[:2000], width))
+    model = SmallCNN(width, filters=transforms.whitening_filters(x[:2000], width))
     learned = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.SGD(learned, lr=peak, momentum=0.9, nesterov=True, weight_decay=5e-4)
     loss = torch.nn.CrossEntropyLoss(label_smoothing=0.1)
-    augment, factor = vision.chain(vision.flip, vision.crop), optim.one_cycle(10_000)
+    augment = transforms.Compose([transforms.flip, transforms.crop])
+    factor = optim.one_cycle(10_000)
     steps = 0
     with Stopwatch() as clock:
         while clock.so_far() < seconds:
@@ -71,7 +73,7 @@ def ours(seed: int, width: int, seconds: float, peak: float = 0.3, batch: int = 
                 loss(model(augment(x[rows])), y[rows]).backward()
                 optimizer.step()
                 steps += 1
-    right = vision.predict(model, x_new, mirrored=True).argmax(axis=1) == y_new.numpy()
+    right = predict(model, x_new, mirrored=True).argmax(axis=1) == y_new.numpy()
     return {"accuracy": right.mean(), "seconds": clock.seconds, "epochs": steps * batch / len(x)}
 
 
@@ -79,9 +81,8 @@ def lenet(seed: int) -> Result:
     """LeNet as a well-known tutorial trains it, without worker processes."""
     import torch
 
-    from utils.models import LeNet
-    from utils.training import fit
-    from utils.vision import predict
+    from utils.models.cnn import LeNet
+    from utils.training import fit, predict
 
     torch.set_num_threads(1)
     torch.manual_seed(seed)
@@ -126,9 +127,9 @@ def resnet(seed: int, epochs: int = 30, batch: int = 256) -> Result:
 
     if not torch.cuda.is_available():
         raise NotHere("there is no CUDA GPU")
-    from utils import optim, vision
-    from utils.models import ResNet
-    from utils.training import fit
+    from utils import optim, transforms
+    from utils.models.cnn import ResNet
+    from utils.training import fit, predict
 
     torch.manual_seed(seed)
     (x, y), (x_new, y_new) = tensors("train"), tensors("test")
@@ -136,7 +137,7 @@ def resnet(seed: int, epochs: int = 30, batch: int = 256) -> Result:
     optimizer = torch.optim.SGD(
         model.parameters(), lr=0.2, momentum=0.9, nesterov=True, weight_decay=5e-4
     )
-    augment = vision.chain(vision.flip, lambda x: vision.crop(x, 4))
+    augment = transforms.Compose([transforms.flip, lambda x: transforms.crop(x, 4)])
     start = time.perf_counter()
     fit(
         model, (x, y), epochs, optimizer, torch.nn.CrossEntropyLoss(label_smoothing=0.1),
@@ -144,7 +145,7 @@ def resnet(seed: int, epochs: int = 30, batch: int = 256) -> Result:
         rng=np.random.default_rng(seed),
     )  # fmt: skip
     seconds = time.perf_counter() - start
-    right = vision.predict(model, x_new, mirrored=True).argmax(axis=1) == y_new.numpy()
+    right = predict(model, x_new, mirrored=True).argmax(axis=1) == y_new.numpy()
     return {"accuracy": right.mean(), "seconds": seconds, "epochs": epochs}
 
 

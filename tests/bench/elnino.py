@@ -14,10 +14,11 @@ from tests.bench._race import Contestant, Race, Result, Stopwatch
 from utils import layers, optim, runtime, training
 from utils.datasets import load_series
 from utils.engine import Tensor
-from utils.forecast import Task, rmse, task
+from utils.metrics import rmse
+from utils.models.forecast import Task, task
 
 HORIZONS = {"1 month, °C": 1, "3 months, °C": 3}
-HIDDEN, EPOCHS, BATCH, RATE = 32, 60, 32, 3e-3
+HIDDEN, EPOCHS, BATCH, LR = 32, 60, 32, 3e-3
 
 
 def tasks() -> dict[str, Task]:
@@ -41,8 +42,8 @@ def keras(seed: int) -> Result:
             [parts.Input(one.x_train.shape[1:]), parts.SimpleRNN(HIDDEN), parts.Dense(1)]
         )
         steps = EPOCHS * -(-len(one.x_train) // BATCH)
-        rate = tf.keras.optimizers.schedules.CosineDecay(RATE, steps)
-        model.compile(tf.keras.optimizers.Adam(rate), "mse")
+        schedule = tf.keras.optimizers.schedules.CosineDecay(LR, steps)
+        model.compile(tf.keras.optimizers.Adam(schedule), "mse")
         with Stopwatch() as clock:
             model.fit(one.x_train, one.y_train, epochs=EPOCHS, batch_size=BATCH, verbose=0)
         result[column] = one.error(model(one.x_test).numpy())
@@ -72,7 +73,7 @@ def engine(seed: int) -> Result:
         model, steps = Forecaster(rng), EPOCHS * -(-len(one.x_train) // BATCH)
         with Stopwatch() as clock:
             training.fit(
-                model, (one.x_train, one.y_train), EPOCHS, optim.Adam(model.parameters(), lr=RATE),
+                model, (one.x_train, one.y_train), EPOCHS, optim.Adam(model.parameters(), lr=LR),
                 lambda outputs, targets: ((outputs - targets) ** 2).mean(), batch_size=BATCH,
                 schedule=optim.cosine(steps), rng=rng,
             )  # fmt: skip

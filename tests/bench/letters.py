@@ -12,27 +12,28 @@ import numpy as np
 from tests.bench._race import Contestant, Race, Result, Stopwatch
 from utils import optim, training
 from utils.datasets import load_pronunciations
+from utils.models.rnn import LetterRNN, letter_loss
+from utils.text import IGNORED, next_letter_pairs
 from utils.weights import copy_weights
-from utils.words import NOTHING, LetterRNN, encode, letter_loss
 
-HIDDEN, EMBEDDING, EPOCHS, BATCH, RATE = 128, 32, 4, 128, 5e-3
+HIDDEN, EMBEDDING, EPOCHS, BATCH, LR = 128, 32, 4, 128, 5e-3
 
 
 def data() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Inputs and targets for training, and for the test."""
     words = load_pronunciations()
-    return encode(words.x_train), encode(words.x_test)
+    return next_letter_pairs(words.x_train), next_letter_pairs(words.x_test)
 
 
 def counted(seed: int, signs_before: int) -> Result:
     """Counting how often a sign occurs, or follows another; the seed does not matter."""
     (x, y), (x_new, y_new) = data()
     counts = np.ones((27, 27))
-    np.add.at(counts, (x[y != NOTHING], y[y != NOTHING]), 1)
+    np.add.at(counts, (x[y != IGNORED], y[y != IGNORED]), 1)
     if not signs_before:
         counts[:] = counts.sum(axis=0)
     p = counts / counts.sum(axis=1, keepdims=True)
-    asked = y_new != NOTHING
+    asked = y_new != IGNORED
     return {"bits": -np.log2(p[x_new[asked], y_new[asked]]).mean()}
 
 
@@ -42,7 +43,7 @@ def engine(seed: int) -> Result:
     rng = np.random.default_rng(seed)
     model = LetterRNN(HIDDEN, EMBEDDING, rng=rng)
     with Stopwatch() as clock:
-        _train(model, seen, optim.Adam(model.parameters(), lr=RATE), letter_loss, rng)
+        _train(model, seen, optim.Adam(model.parameters(), lr=LR), letter_loss, rng)
     bits = training.evaluate(model, unseen, letter_loss)["loss"] / np.log(2)
     return {"bits": bits, "seconds": clock.seconds}
 
@@ -67,13 +68,13 @@ def in_torch(seed: int) -> Result:
 
     def loss(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.cross_entropy(
-            scores.flatten(0, 1), targets.flatten(), ignore_index=NOTHING
+            scores.flatten(0, 1), targets.flatten(), ignore_index=IGNORED
         )
 
     model = Twin()
     copy_weights(LetterRNN(HIDDEN, EMBEDDING, rng=rng), model)
     with Stopwatch() as clock:
-        _train(model, seen, torch.optim.Adam(model.parameters(), lr=RATE), loss, rng)
+        _train(model, seen, torch.optim.Adam(model.parameters(), lr=LR), loss, rng)
     bits = training.evaluate(model, unseen, loss)["loss"] / np.log(2)
     return {"bits": bits, "seconds": clock.seconds}
 

@@ -19,8 +19,8 @@ def pronouncer(seed: int, seconds: float, attention: bool) -> Result:
     import torch
 
     from utils.datasets import load_pronunciations
-    from utils.phonemes import error_rate
-    from utils.pronounce import Pronouncer, pronounce, train
+    from utils.metrics import error_rate
+    from utils.models.seq2seq import Pronouncer, pronounce, train
 
     torch.set_num_threads(1)
     torch.manual_seed(seed)

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from tests.bench._race import Contestant, Race, Result, Stopwatch, real_data
-from utils.sequences import buckets
+from utils.text import batches_by_length
 
 FILE = "imdb-train.jsonl.xz"
 UNSEEN = 2500  # of each kind
@@ -106,7 +106,7 @@ def pooled(seed: int, seconds: float, peak: float, hidden: int | None) -> Result
     loss, watch, seen = nn.BCEWithLogitsLoss(), Stopwatch(), 0
     with watch:
         while watch.so_far() < seconds:
-            for rows in buckets(lengths, 64, rng):
+            for rows in batches_by_length(lengths, 64, rng):
                 done = watch.so_far() / seconds
                 if done >= 1:
                     break
@@ -119,7 +119,7 @@ def pooled(seed: int, seconds: float, peak: float, hidden: int | None) -> Result
     model.eval()
     right = 0
     with torch.no_grad():
-        for rows in buckets(np.array([len(review) for review in x_new]), 250, rng):
+        for rows in batches_by_length(np.array([len(review) for review in x_new]), 250, rng):
             right += ((model(batch_of(x_new, rows)) > 0).numpy() == y_new[rows]).sum()
     return {"right": right / len(y_new), "seconds": watch.seconds, "epochs": seen / len(x)}
 

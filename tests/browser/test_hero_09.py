@@ -7,7 +7,7 @@ import pytest
 
 from tests.browser import lab as jupyter
 from tests.browser.test_hero_05 import load
-from utils.sequences import ALPHABET
+from utils.text import ALPHABET
 from utils.widgets import GateViewer
 from utils.widgets.gate_viewer import MAPS, gates
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.browser import lab as jupyter
-from utils.phonemes import FIRST
+from utils.text import FIRST
 from utils.widgets import PronunciationMap
 from utils.widgets.pronunciation_map import PHONEMES, recorded, speak
 

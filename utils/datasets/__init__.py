@@ -2,6 +2,7 @@
 
 from utils.datasets._fetch import CacheError, ChecksumError, DataUnavailable, Source
 from utils.datasets._types import LabeledImages, Pairs, Scenes, Series, Texts
+from utils.datasets.adding import adding_problem
 from utils.datasets.digits import load_digits
 from utils.datasets.names import load_names
 from utils.datasets.objects import load_objects
@@ -20,6 +21,7 @@ __all__ = [
     "Series",
     "Source",
     "Texts",
+    "adding_problem",
     "load_digits",
     "load_names",
     "load_objects",

@@ -17,6 +17,15 @@ from utils.datasets._types import Pairs, Tokens
 ENTRY = re.compile(r"([a-z]{3,10})(?:\(\d+\))? ([A-Z0-9 ]+)", re.ASCII)
 STRESS = str.maketrans("", "", "012")  # AH0, AH1 and AH2 are one phoneme, AH
 TEST_WORDS = 2_000
+LONGEST = 18  # phonemes of a network's answer at most; the dictionary's longest has 15
+EXAMPLES = {  # how each phoneme sounds; source: CMU Pronouncing Dictionary, table of phonemes
+    "AA": "odd", "AE": "at", "AH": "hut", "AO": "ought", "AW": "cow", "AY": "hide", "B": "be",
+    "CH": "cheese", "D": "dee", "DH": "thee", "EH": "Ed", "ER": "hurt", "EY": "ate", "F": "fee",
+    "G": "green", "HH": "he", "IH": "it", "IY": "eat", "JH": "gee", "K": "key", "L": "lee",
+    "M": "me", "N": "knee", "NG": "ping", "OW": "oat", "OY": "toy", "P": "pee", "R": "read",
+    "S": "sea", "SH": "she", "T": "tea", "TH": "theta", "UH": "hood", "UW": "two", "V": "vee",
+    "W": "we", "Y": "yield", "Z": "zee", "ZH": "seizure",
+}  # fmt: skip
 SPLIT_SEED = 0
 
 

@@ -54,23 +54,24 @@ def train(tricks: Iterable[str], *, seed: int = SEED, epochs: int | None = None)
     import numpy as np
     import torch
 
-    from utils import optim, vision
+    from utils import optim, transforms
     from utils.datasets import load_objects
-    from utils.models import SmallCNN
-    from utils.training import accuracy, fit
+    from utils.metrics import accuracy
+    from utils.models.cnn import SmallCNN
+    from utils.training import fit, predict
 
     used = [trick in set(tricks) for trick in TRICKS]
     if unknown := set(tricks) - set(TRICKS):
         raise ValueError(f"no trick {min(unknown)!r}; there are {', '.join(TRICKS)}")
     white, normalize, augment, cycle, smooth, _ = used
     data = load_objects(full=False)
-    x, x_new = vision.to_tensor(data.x_train), vision.to_tensor(data.x_test)
+    x, x_new = transforms.to_tensor(data.x_train), transforms.to_tensor(data.x_test)
     torch.manual_seed(seed)
-    filters = vision.whitening_filters(x[:2000], WIDTH) if white else None
+    filters = transforms.whitening_filters(x[:2000], WIDTH) if white else None
     model = SmallCNN(WIDTH, filters=filters, normalize=normalize)
     learned = [p for p in model.parameters() if p.requires_grad]
     epochs = epochs or EPOCHS[augment]
-    transforms = (vision.flip, vision.crop, vision.mix_channels, vision.cut_out)
+    augment_by = (transforms.flip, transforms.crop, transforms.mix_channels, transforms.cut_out)
     start = time.process_time()
     fit(
         model, (x, data.y_train.copy()), epochs,
@@ -79,15 +80,15 @@ def train(tricks: Iterable[str], *, seed: int = SEED, epochs: int | None = None)
         batch_size=BATCH,
         schedule=optim.one_cycle(epochs * len(x) // BATCH) if cycle else None,
         rng=np.random.default_rng(seed),
-        augment=vision.chain(*transforms) if augment else None,
+        augment=transforms.Compose(augment_by) if augment else None,
     )  # fmt: skip
     seconds = time.process_time() - start
     return {
         "tricks": [trick for trick in TRICKS[:-1] if trick in set(tricks)],
         "epochs": epochs,
         "seconds": round(seconds, 1),
-        "accuracy": round(accuracy(vision.predict(model, x_new), data.y_test), 4),
-        "flipped": round(accuracy(vision.predict(model, x_new, mirrored=True), data.y_test), 4),
+        "accuracy": round(accuracy(predict(model, x_new), data.y_test), 4),
+        "flipped": round(accuracy(predict(model, x_new, mirrored=True), data.y_test), 4),
     }
 
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from utils import plotting
+from utils.datasets import adding_problem
 from utils.layers import GRU, LSTM, RNN, Module, mse_loss, orthogonal
-from utils.sequences import LastState, adding_problem
+from utils.models.rnn import LastState
 
 if TYPE_CHECKING:
     from utils.widgets._live import Live

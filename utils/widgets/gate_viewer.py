@@ -17,7 +17,8 @@ import traitlets
 from utils import plotting
 from utils.engine import _sigmoid
 from utils.layers import LSTM, Embedding
-from utils.sequences import ALPHABET, LastState, encode
+from utils.models.rnn import LastState
+from utils.text import ALPHABET, encode_letters
 from utils.widgets._hero import Hero, Letters, Numbers, script
 
 if TYPE_CHECKING:
@@ -43,20 +44,21 @@ def train(epochs: int = EPOCHS, seed: int = SEED) -> tuple[LastState, float]:
     """Train a small LSTM on surnames; the model and its accuracy on unseen names."""
     from utils.datasets import load_names
     from utils.layers import cross_entropy
+    from utils.metrics import accuracy
     from utils.optim import AdamW, one_cycle
-    from utils.training import accuracy, evaluate, fit
+    from utils.training import evaluate, fit
 
     data, rng = load_names(), np.random.default_rng(seed)
     model = LastState(
         LSTM(VECTOR, HIDDEN, forget_bias=1, rng=rng), len(data.class_names),
         embedding=Embedding(1 + len(ALPHABET), VECTOR, 0, rng=rng), rng=rng,
     )  # fmt: skip
-    x, batch = encode(data.x_train, MAX_LETTERS), 64
+    x, batch = encode_letters(data.x_train, MAX_LETTERS), 64
     fit(
         model, (x, data.y_train), epochs, AdamW(model.parameters(), lr=RATE), cross_entropy,
         batch_size=batch, schedule=one_cycle(epochs * -(-len(x) // batch)), max_norm=1.0, rng=rng,
     )  # fmt: skip
-    unseen = encode(data.x_test, MAX_LETTERS), data.y_test
+    unseen = encode_letters(data.x_test, MAX_LETTERS), data.y_test
     return model, evaluate(model, unseen, cross_entropy, {"accuracy": accuracy})["accuracy"]
 
 
@@ -91,7 +93,7 @@ def gates(weights: Mapping[str, Any], name: str) -> dict[str, np.ndarray]:
     E, W, U, b, V, a = (np.asarray(weights[key], float) for key in ("embedding", *"WUbVa"))
     c = h = np.zeros(U.shape[1])
     rows: dict[str, list[np.ndarray]] = {key: [] for key in (*MAPS, "p")}
-    for letter in encode([name])[0]:
+    for letter in encode_letters([name])[0]:
         i, f, g, o = np.split(W @ E[letter] + U @ h + b, 4)
         i, f, g, o = _sigmoid(i), _sigmoid(f), np.tanh(g), _sigmoid(o)
         c = f * c + i * g

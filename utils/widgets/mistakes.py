@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from utils import plotting
+from utils.metrics import confusion_matrix, surest_mistakes
 from utils.widgets._live import live
 
 if TYPE_CHECKING:
@@ -16,23 +17,6 @@ if TYPE_CHECKING:
 
 SHOWN = 8  # mistakes on a page
 EVERY = "every class"
-
-
-def confusion_matrix(labels: Any, answers: Any, classes: int) -> np.ndarray:
-    """Count examples by label (row) and answer (column): int64 (classes, classes)."""
-    counts = np.zeros((classes, classes), np.int64)
-    np.add.at(counts, (np.asarray(labels), np.asarray(answers)), 1)
-    return counts
-
-
-def surest_mistakes(labels: Any, probabilities: Any, label: int | None = None) -> np.ndarray:
-    """Indices of wrong answers, the most probable first; of one true class if `label` is given."""
-    labels, probabilities = np.asarray(labels), np.asarray(probabilities)
-    wrong = probabilities.argmax(axis=1) != labels
-    if label is not None:
-        wrong &= labels == label
-    found = np.flatnonzero(wrong)
-    return found[np.argsort(-probabilities.max(axis=1)[found], kind="stable")]
 
 
 def mistake_browser(

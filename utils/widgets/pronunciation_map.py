@@ -15,8 +15,8 @@ import numpy as np
 import traitlets
 
 from utils import plotting
-from utils.phonemes import END, EXAMPLES, FIRST, LONGEST, START
-from utils.sequences import encode
+from utils.datasets.pronunciations import EXAMPLES, LONGEST
+from utils.text import END, FIRST, START, encode_letters
 from utils.widgets._hero import Hero, Letters, Numbers, script
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Answer(NamedTuple):
 
 
 def speak(word: str, w: Mapping[str, np.ndarray], temperature: float = 1.0) -> Answer:
-    """Pronounce a word by the network of `utils.pronounce.Pronouncer`, in NumPy and step by step.
+    """Pronounce a word by the network of `models.seq2seq.Pronouncer`, in NumPy, step by step.
 
     Args:
         word: letters a to z.
@@ -67,7 +67,7 @@ def speak(word: str, w: Mapping[str, np.ndarray], temperature: float = 1.0) -> A
             states.append(step(name, x, states[-1]))
         return np.array(states[1:])
 
-    letters = w["letters.weight"][encode([word])[0]]
+    letters = w["letters.weight"][encode_letters([word])[0]]
     right, left = read("rightward", letters), read("leftward", letters[::-1])
     memory = np.concatenate([right, left[::-1]], axis=1)
     state = np.tanh(linear("bridge", np.concatenate([right[-1], left[-1]])))
@@ -135,8 +135,8 @@ def train(steps: int = STEPS, seed: int = 0) -> dict[str, np.ndarray]:
     import torch
 
     from utils.datasets import load_pronunciations
-    from utils.pronounce import Pronouncer
-    from utils.pronounce import train as fit
+    from utils.models.seq2seq import Pronouncer
+    from utils.models.seq2seq import train as fit
 
     data = load_pronunciations()
     torch.manual_seed(seed)

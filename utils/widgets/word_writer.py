@@ -15,6 +15,7 @@ import numpy as np
 import traitlets
 
 from utils import plotting
+from utils.text import ALPHABET
 from utils.widgets._hero import Hero, Letters, Numbers, script
 from utils.widgets._random import uniforms
 
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from utils.words import LetterRNN
+    from utils.models.rnn import LetterRNN
 
-SIGNS = "·abcdefghijklmnopqrstuvwxyz"  # the first one stands for the end of the word
+SIGNS = "·" + ALPHABET  # the first one stands for the end of the word
 WORDS, MAX_LETTERS, MAX_START = 12, 14, 8
 RECORD = Path(__file__).parents[1] / "recorded" / "letters.npz"
 HIDDEN, EPOCHS, SEED = 96, 6, 0
@@ -97,12 +98,13 @@ def train(
 ) -> dict[str, np.ndarray]:
     """Train a network on `words` words of the pronouncing dictionary (None: all); see `fold`."""
     from utils.datasets import load_pronunciations
+    from utils.models.rnn import LetterRNN, letter_loss
     from utils.optim import Adam
+    from utils.text import next_letter_pairs
     from utils.training import fit
-    from utils.words import LetterRNN, encode, letter_loss
 
     rng = np.random.default_rng(SEED)
-    x, y = encode(load_pronunciations().x_train[:words])
+    x, y = next_letter_pairs(load_pronunciations().x_train[:words])
     model, batch = LetterRNN(hidden, rng=rng), 128
     steps = epochs * -(-len(x) // batch)
     fit(

@@ -1,4 +1,4 @@
-"""Images as tensors: augmentation, whitening and test-time flips, whole batches at once.
+"""Images as tensors: augmentation and whitening, whole batches at once.
 
 A transform takes and returns images (N, C, H, W) and draws from PyTorch's generator, which `setup`
 seeds; it runs where its images are, on the CPU or on a GPU.
@@ -6,14 +6,15 @@ seeds; it runs where its images are, on the CPU or on a GPU.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import numpy as np
-    from torch import Tensor, nn
+    from collections.abc import Callable, Sequence
 
-    Transform = Callable[["Tensor"], "Tensor"]
+    import numpy as np
+    from torch import Tensor
+
+    Transform = Callable[[Tensor], Tensor]
 
 
 def to_tensor(images: np.ndarray) -> Tensor:
@@ -126,15 +127,17 @@ def mix_channels(x: Tensor, sigma: float = 0.25) -> Tensor:
     return torch.einsum("nij,njhw->nihw", mixing, x)
 
 
-def chain(*transforms: Transform) -> Transform:
-    """One transform that applies all of them, the first first."""
+class Compose:
+    """One transform that applies all of a list, the first first; as in torchvision."""
 
-    def apply(x: Tensor) -> Tensor:
-        for transform in transforms:
+    def __init__(self, transforms: Sequence[Transform]) -> None:
+        self.transforms = tuple(transforms)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Images after all transforms."""
+        for transform in self.transforms:
             x = transform(x)
         return x
-
-    return apply
 
 
 def whitening_filters(x: Tensor, count: int, size: int = 4, eps: float = 0.05) -> Tensor:
@@ -169,27 +172,3 @@ def whitening_filters(x: Tensor, count: int, size: int = 4, eps: float = 0.05) -
     rows = (vectors[:, largest] / torch.sqrt(variances[largest] + eps)).T
     rows = rows.flip(0).reshape(-1, x.shape[1], size, size)
     return torch.cat([rows, -rows])
-
-
-def predict(
-    model: nn.Module, x: Tensor, *, mirrored: bool = False, batch_size: int = 200
-) -> np.ndarray:
-    """Class probabilities (N, C) of images in evaluation mode; the model's mode comes back.
-
-    `mirrored` averages the scores of each image and of its mirror image before the softmax.
-    """
-    import torch
-
-    was_training = model.training
-    device = next(model.parameters()).device
-    model.eval()
-    try:
-        with torch.no_grad():
-            scores = []
-            for batch in x.split(batch_size):
-                batch = batch.to(device)
-                score = model(batch)
-                scores.append((score + model(batch.flip(3))) / 2 if mirrored else score)
-    finally:
-        model.train(was_training)
-    return torch.cat(scores).softmax(1).cpu().numpy()

@@ -1,4 +1,4 @@
-"""The convolutional networks of chapter 06 as PyTorch modules; all take images (N, 3, 32, 32)."""
+"""Convolutional networks as PyTorch modules; all take images (N, 3, 32, 32)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SmallCNN(nn.Module):
     Args:
         width: channels of the stem; the other layers have 1, 2 and 4 times as many.
         classes: number of scores.
-        filters: (width, 3, 4, 4) for a frozen stem, as `vision.whitening_filters` makes them.
+        filters: (width, 3, 4, 4) for a frozen stem, as `transforms.whitening_filters` makes them.
         normalize: whether batch normalization follows each of the other convolutions.
 
     Raises:
@@ -159,8 +159,3 @@ class ResNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Scores (N, classes) of images (N, 3, H, W)."""
         return self.head(self.maps(x).mean(dim=(2, 3)))
-
-
-def count_parameters(model: nn.Module) -> int:
-    """Numbers that a model keeps as parameters, frozen ones included."""
-    return sum(parameter.numel() for parameter in model.parameters())

@@ -1,9 +1,9 @@
-"""Chapter 10's encoder–decoder in PyTorch: spelling in, phonemes out, perhaps with attention."""
+"""Encoder and decoder in PyTorch: spelling in, phonemes out, perhaps with attention."""
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,14 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from utils.datasets.pronunciations import LONGEST
 from utils.optim import one_cycle
-from utils.phonemes import END, FIRST, LONGEST, PAD, START, lessons
-from utils.sequences import encode
+from utils.text import END, FIRST, PAD, START, encode_letters, seq2seq_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from utils.phonemes import Phonemes
+    Phonemes = tuple[str, ...]
 
 
 class Pronouncer(nn.Module):
@@ -129,7 +129,7 @@ def train(
     optimizer = torch.optim.Adam(model.parameters(), lr=lr, betas=(0.9, 0.98))
     model.train()
     while True:
-        for x, y, targets in lessons(*data, alphabet, batch_size, rng):
+        for x, y, targets in seq2seq_batches(*data, alphabet, batch_size, rng):
             done = len(losses) / steps if steps else (time.process_time() - start) / seconds
             if done >= 1:
                 return losses
@@ -159,12 +159,12 @@ def pronounce(
 ) -> list[Spoken]:
     """Write the most probable phoneme again and again until END, for every word."""
     model.eval()
-    rooms: dict[int, list[int]] = defaultdict(list)
-    for i, word in enumerate(words):
-        rooms[len(word)].append(i)
+    letters = [len(word) for word in words]
     spoken: dict[int, Spoken] = {}
-    for chosen in rooms.values():
-        memory, state = model.read(torch.from_numpy(encode([words[i] for i in chosen])))
+    by_length = sorted(range(len(words)), key=letters.__getitem__)
+    for _, rows in itertools.groupby(by_length, key=letters.__getitem__):  # without padding
+        chosen = list(rows)
+        memory, state = model.read(torch.from_numpy(encode_letters([words[i] for i in chosen])))
         y = torch.full((len(chosen), 1), START)
         codes, maps = [], []
         for _ in range(LONGEST):

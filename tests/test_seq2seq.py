@@ -1,4 +1,4 @@
-"""Chapter 10's encoder–decoder: lessons, errors, answers; the recorded weights in NumPy."""
+"""The encoder–decoder: its batches, its answers, its twin on the engine."""
 
 from __future__ import annotations
 
@@ -9,21 +9,11 @@ import torch.nn.functional as F
 
 from utils import layers
 from utils.datasets import load_pronunciations
+from utils.datasets.pronunciations import EXAMPLES, LONGEST
 from utils.engine import concatenate
-from utils.phonemes import (
-    END,
-    EXAMPLES,
-    FIRST,
-    LONGEST,
-    PAD,
-    START,
-    edit_distance,
-    error_rate,
-    errors,
-    lessons,
-)
-from utils.pronounce import Pronouncer, pronounce, train
-from utils.sequences import encode
+from utils.metrics import error_rate
+from utils.models.seq2seq import Pronouncer, pronounce, train
+from utils.text import END, FIRST, PAD, START, encode_letters, seq2seq_batches
 from utils.weights import copy_weights
 
 ALPHABET = ("A", "B", "C")
@@ -36,7 +26,7 @@ def rng():
     return np.random.default_rng(0)
 
 
-# ---------------------------------------------------------------- lessons and errors
+# ---------------------------------------------------------------- batches
 
 
 @pytest.mark.slow
@@ -44,12 +34,12 @@ def test_the_alphabet_is_the_dictionarys():
     data = load_pronunciations()
     assert tuple(data.phonemes) == tuple(sorted(EXAMPLES))
     assert max(map(len, data.y_train + data.y_test)) < LONGEST
-    assert encode([data.letters]).tolist() == [list(range(1, 27))]
+    assert encode_letters([data.letters]).tolist() == [list(range(1, 27))]
 
 
 def test_an_epoch_has_every_word_once_with_both_halves(rng):
     seen = []
-    for x, y, targets in lessons(WORDS, SOUNDS, ALPHABET, 2, rng):
+    for x, y, targets in seq2seq_batches(WORDS, SOUNDS, ALPHABET, 2, rng):
         assert 1 <= len(x) <= 2
         assert (x > 0).all()  # no letter is padded
         assert (y[:, 0] == START).all()
@@ -62,34 +52,6 @@ def test_an_epoch_has_every_word_once_with_both_halves(rng):
     assert sorted(seen) == sorted(WORDS)
 
 
-@pytest.mark.parametrize(
-    ("a", "b", "distance"),
-    [("kitten", "sitting", 3), ("", "abc", 3), ("abc", "", 3), ("abc", "abc", 0), ("ab", "ba", 2),
-     ("intention", "execution", 5)],
-)  # fmt: skip
-def test_edit_distance_of_known_pairs(a, b, distance):
-    assert edit_distance(a, b) == distance
-    assert edit_distance(list(a), list(b)) == distance
-
-
-def test_edit_distance_is_a_metric(rng):
-    words = ["".join(rng.choice(list("ab"), n)) for n in rng.integers(0, 6, 12)]
-    for a in words:
-        for b in words:
-            d = edit_distance(a, b)
-            assert d == edit_distance(b, a)
-            assert (d == 0) == (a == b)
-            assert abs(len(a) - len(b)) <= d <= max(len(a), len(b))
-            assert all(d <= edit_distance(a, c) + edit_distance(c, b) for c in words)
-
-
-def test_the_nearest_pronunciation_counts():
-    right = [("T", "AH"), ("T", "UW", "W")]
-    assert errors(("T", "UW"), right) == (1, 2)  # of two at the same distance the shorter
-    assert errors(("T", "UW", "W"), right) == (0, 3)
-    assert error_rate([("T", "UW"), ("A",)], [right, [("A",)]]) == pytest.approx(1 / 3)
-
-
 # ---------------------------------------------------------------- the network
 
 
@@ -100,7 +62,7 @@ def test_answers_are_those_of_the_forward_pass(attention):
     model = Pronouncer(3, attention, embedding=4, reader=5, writer=6)
     for word, answer in zip(WORDS, pronounce(model, WORDS, ALPHABET), strict=True):
         codes = [FIRST + ALPHABET.index(phoneme) for phoneme in answer.phonemes]
-        scores = model(torch.tensor(encode([word])), torch.tensor([[START, *codes]]))
+        scores = model(torch.tensor(encode_letters([word])), torch.tensor([[START, *codes]]))
         best = (END + scores[..., END:].argmax(-1))[0].tolist()
         ended = len(codes) < LONGEST
         assert best[: len(codes)] == codes
@@ -182,7 +144,7 @@ def test_the_engine_has_the_same_scores_and_gradients(rng):
     sizes = (3, 4, 5, 6)
     ours, theirs = OnTheEngine(sizes, rng), Pronouncer(3, True, *sizes[1:])
     copy_weights(ours, theirs)
-    x, y, targets = next(lessons(WORDS, SOUNDS, ALPHABET, 3, rng))
+    x, y, targets = next(seq2seq_batches(WORDS, SOUNDS, ALPHABET, 3, rng))
     a, b = ours(x, y), theirs(torch.tensor(x), torch.tensor(y))
     np.testing.assert_allclose(a.data, b.detach().numpy(), rtol=1e-5, atol=1e-5)
     flat = targets.ravel()

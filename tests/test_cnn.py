@@ -1,11 +1,12 @@
-"""The networks of chapter 06 against independent constructions and published numbers."""
+"""The convolutional networks against independent constructions and published numbers."""
 
 import numpy as np
 import pytest
 import torch
 from scipy.signal import correlate
 
-from utils.models import Block, LeNet, ResNet, SmallCNN, count_parameters
+from utils.models.cnn import Block, LeNet, ResNet, SmallCNN
+from utils.weights import count_parameters
 
 
 def randomize(model):

@@ -1,4 +1,4 @@
-"""Augmentations, whitening and prediction against NumPy, image by image."""
+"""Augmentations and whitening against NumPy, image by image."""
 
 import subprocess
 import sys
@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from utils import vision
-from utils.models import SmallCNN
+from utils import transforms
 
 
 @pytest.fixture
@@ -31,20 +30,20 @@ def same_draw(transform, x, **options):
 
 def test_to_tensor_scales_and_moves_the_channels():
     images = np.random.default_rng(0).random((3, 5, 4, 3)).astype(np.float32)
-    x = vision.to_tensor(images)
+    x = transforms.to_tensor(images)
     np.testing.assert_allclose(x.numpy(), 4 * images.transpose(0, 3, 1, 2) - 2, atol=1e-6)
     assert (x.dtype, x.is_contiguous()) == (torch.float32, True)
-    gray = vision.to_tensor(images[..., 0])
+    gray = transforms.to_tensor(images[..., 0])
     for channel in range(3):
         assert torch.equal(gray[:, channel], x[:, 0])
     images.setflags(write=False)  # as the data sets are
-    vision.to_tensor(images)[0, 0, 0, 0] = 9.0
+    transforms.to_tensor(images)[0, 0, 0, 0] = 9.0
     with pytest.raises(ValueError, match=r"got \(3, 5, 4, 2\)"):
-        vision.to_tensor(images[..., :2])
+        transforms.to_tensor(images[..., :2])
 
 
 def test_flip_mirrors_about_half_of_the_images(x):
-    got = same_draw(vision.flip, x)
+    got = same_draw(transforms.flip, x)
     mirrored = [torch.equal(a, b.flip(2)) for a, b in zip(got, x, strict=True)]
     kept = [torch.equal(a, b) for a, b in zip(got, x, strict=True)]
     assert all(a != b for a, b in zip(mirrored, kept, strict=True))
@@ -52,7 +51,7 @@ def test_flip_mirrors_about_half_of_the_images(x):
 
 
 def test_crop_is_a_window_of_the_reflected_image(x):
-    got, seen = same_draw(vision.crop, x, margin=2).numpy(), set()
+    got, seen = same_draw(transforms.crop, x, margin=2).numpy(), set()
     for image, moved in zip(x.numpy(), got, strict=True):
         wide = np.pad(image, ((0, 0), (2, 2), (2, 2)), mode="reflect")
         places = [
@@ -62,14 +61,14 @@ def test_crop_is_a_window_of_the_reflected_image(x):
         assert len(places) == 1
         seen.update(places)
     assert {i for i, _ in seen} == {j for _, j in seen} == set(range(5))
-    assert torch.equal(vision.crop(x, 0), x)
+    assert torch.equal(transforms.crop(x, 0), x)
     for margin in (-1, 10):
         with pytest.raises(ValueError, match="margin must be from 0 to 9"):
-            vision.crop(x, margin)
+            transforms.crop(x, margin)
 
 
 def test_cut_out_clears_one_square(x):
-    got, corners = same_draw(vision.cut_out, x, size=4), set()
+    got, corners = same_draw(transforms.cut_out, x, size=4), set()
     for image, cut in zip(x, got, strict=True):
         rows, columns = np.nonzero((cut == 0).all(dim=0).numpy())
         assert len(rows) == 16
@@ -80,13 +79,13 @@ def test_cut_out_clears_one_square(x):
     assert len(corners) > 20
     assert {min(i for i, _ in corners), min(j for _, j in corners)} == {0}
     assert max(i for i, _ in corners) == 8
-    assert torch.equal(vision.cut_out(x, 0), x)
+    assert torch.equal(transforms.cut_out(x, 0), x)
     with pytest.raises(ValueError, match="size must be from 0 to 10, got 11"):
-        vision.cut_out(x, 11)
+        transforms.cut_out(x, 11)
 
 
 def test_mix_channels_is_one_matrix_an_image(x):
-    got = same_draw(vision.mix_channels, x.double(), sigma=0.25)
+    got = same_draw(transforms.mix_channels, x.double(), sigma=0.25)
     matrices = []
     for image, mixed in zip(x.double(), got, strict=True):
         flat, wanted = image.flatten(1).T.numpy(), mixed.flatten(1).T.numpy()
@@ -95,20 +94,20 @@ def test_mix_channels_is_one_matrix_an_image(x):
         matrices.append(matrix.T - np.eye(3))
     assert abs(np.mean(matrices)) < 0.05
     assert 0.2 < np.std(matrices) < 0.3
-    assert torch.equal(vision.mix_channels(x, 0.0), x)
+    assert torch.equal(transforms.mix_channels(x, 0.0), x)
 
 
-def test_chain_applies_the_first_first(x):
+def test_compose_applies_the_first_first(x):
     double, one_more = (lambda a: 2 * a), (lambda a: a + 1)
-    assert torch.equal(vision.chain(double, one_more)(x), 2 * x + 1)
-    assert torch.equal(vision.chain()(x), x)
+    assert torch.equal(transforms.Compose([double, one_more])(x), 2 * x + 1)
+    assert torch.equal(transforms.Compose([])(x), x)
 
 
 def test_whitening_filters_whiten():
     generator = torch.Generator().manual_seed(0)
     smooth = torch.nn.functional.avg_pool2d(torch.randn(300, 3, 22, 22, generator=generator), 3, 1)
     smooth = smooth.double()
-    filters = vision.whitening_filters(smooth, 96, eps=0.0)
+    filters = transforms.whitening_filters(smooth, 96, eps=0.0)
     assert filters.shape == (96, 3, 4, 4)
     assert torch.equal(filters[48:], -filters[:48])
     answers = torch.nn.functional.conv2d(smooth, filters[:48], stride=2)
@@ -121,48 +120,31 @@ def test_whitening_filters_whiten():
     direction = (first / first.norm()).numpy()
     np.testing.assert_allclose(abs(direction @ principal[0]), 1, atol=1e-9)
     assert variances.std() < 1e-6
-    damped = vision.whitening_filters(smooth, 4, eps=1.0)
-    assert damped[0].norm() < vision.whitening_filters(smooth, 4)[0].norm()
+    damped = transforms.whitening_filters(smooth, 4, eps=1.0)
+    assert damped[0].norm() < transforms.whitening_filters(smooth, 4)[0].norm()
     for count in (0, 3, 98):
         with pytest.raises(ValueError, match=f"even, from 2 to 96; got {count}"):
-            vision.whitening_filters(smooth, count)
-
-
-def test_predict_gives_probabilities_and_leaves_the_mode():
-    torch.manual_seed(0)
-    x = torch.randn(7, 3, 32, 32)
-    model = SmallCNN(4)
-    model(x)  # moves the running statistics away from their start
-    got = vision.predict(model, x, batch_size=3)
-    assert model.training
-    model.eval()
-    with torch.no_grad():
-        scores, mirrored = model(x), model(x.flip(3))
-    np.testing.assert_allclose(got, scores.softmax(1), atol=1e-6)
-    both = vision.predict(model, x, mirrored=True)
-    np.testing.assert_allclose(both, ((scores + mirrored) / 2).softmax(1), atol=1e-6)
-    np.testing.assert_allclose(both, vision.predict(model, x.flip(3), mirrored=True), atol=1e-6)
-    assert not model.training
+            transforms.whitening_filters(smooth, count)
 
 
 def test_importing_it_imports_no_framework():
-    code = "import sys, utils.vision; print('torch' in sys.modules)"
+    code = "import sys, utils.transforms; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
 
 def test_affine_without_limits_changes_nothing(x):
-    still = same_draw(vision.affine, x, degrees=0, scale=0, shear=0, shift=0)
+    still = same_draw(transforms.affine, x, degrees=0, scale=0, shear=0, shift=0)
     np.testing.assert_allclose(still, x, atol=1e-5)
 
 
 def test_affine_moves_a_dot_within_its_limits():
     dot = torch.zeros(200, 1, 21, 31)
     dot[:, :, 10, 15] = 1.0
-    moved = same_draw(vision.affine, dot, degrees=0, scale=0, shear=0, shift=2)[:, 0].numpy()
+    moved = same_draw(transforms.affine, dot, degrees=0, scale=0, shear=0, shift=2)[:, 0].numpy()
     rows, columns = (moved.sum(axis=axis) @ np.arange(n) for axis, n in ((2, 21), (1, 31)))
     for center, places in ((10, rows), (15, columns)):
         assert np.abs(places - center).max() <= 2 + 1e-4
         assert np.ptp(places) > 3.5
-    turned = same_draw(vision.affine, dot, degrees=90, scale=0.5, shear=1, shift=0)[:, 0]
+    turned = same_draw(transforms.affine, dot, degrees=90, scale=0.5, shear=1, shift=0)[:, 0]
     assert (turned[:, 10, 15] > 0.9).all()  # the center stays

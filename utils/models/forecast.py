@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from utils.metrics import rmse
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
@@ -32,19 +34,6 @@ def windows(values: ArrayLike, width: int, horizon: int) -> tuple[np.ndarray, np
         )
     every = np.lib.stride_tricks.sliding_window_view(values, width)
     return every[: len(values) - width - horizon + 1], values[width + horizon - 1 :]
-
-
-def rmse(forecast: ArrayLike, truth: ArrayLike) -> float:
-    """Root of the mean squared error.
-
-    Raises:
-        ValueError: the shapes differ; NumPy would broadcast (N, 1) against (N,) in silence.
-
-    """
-    forecast, truth = np.asarray(forecast), np.asarray(truth)
-    if forecast.shape != truth.shape:
-        raise ValueError(f"forecasts {forecast.shape} and truth {truth.shape} differ in shape")
-    return float(np.sqrt(np.mean((forecast - truth) ** 2)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,0 +1,1 @@
+"""The course's networks, one family a file; nothing is imported until a chapter asks."""
