@@ -254,6 +254,7 @@ def test_schedules_equal_torch(schedule, scheduler):
     [
         (optim.inverse_time(0.25), keras_schedules.InverseTimeDecay(1.0, 1, 0.25)),
         (optim.step_decay(7), keras_schedules.ExponentialDecay(1.0, 7, 0.1, staircase=True)),
+        (optim.linear_decay(30), keras_schedules.PolynomialDecay(1.0, 30, 0.0)),
         (optim.cosine(30, 0.125), keras_schedules.CosineDecay(1.0, 30, 0.125)),
         (
             lambda t: optim.warmup_cosine(34, 4)(t + 4),
@@ -270,6 +271,11 @@ def test_schedules_equal_torch(schedule, scheduler):
 def test_schedules_equal_keras(schedule, theirs):
     steps = range(45)
     np.testing.assert_allclose([schedule(t) for t in steps], [theirs(t) for t in steps], atol=1e-6)
+
+
+def test_linear_decay_may_stay_constant_first():
+    factors = [optim.linear_decay(100, constant=0.4)(t) for t in (0, 20, 40, 70, 100, 120)]
+    np.testing.assert_allclose(factors, [1, 1, 1, 0.5, 0, 0], atol=1e-12)
 
 
 def test_inverse_time_is_the_formula_of_the_chapter():

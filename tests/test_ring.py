@@ -1,13 +1,14 @@
-"""The ring of eight Gaussians: counting, penalty, noise and samplers, and the recorded runs."""
+"""The ring of eight Gaussians: counting, samplers, and the recorded runs."""
 
-import json
 import math
 
 import numpy as np
 import pytest
 import torch
 
-from utils import ring
+from utils.datasets import ring
+from utils.models import diffusion
+from utils.recorded import ring as record
 
 MEANS = torch.tensor(ring.centers())
 
@@ -72,78 +73,7 @@ def test_what_are_no_points_is_refused(points):
         ring.count(points, 0.05)
 
 
-# ------------------------------------------------------------------ the gradient penalty
-def test_penalty_equals_finite_differences():
-    torch.manual_seed(0)
-    critic = ring.mlp(3, (7, 5), 1).double()
-    x, fake = torch.randn(2, 6, 3, dtype=torch.float64)
-    torch.manual_seed(5)
-    got = ring.gradient_penalty(critic, x, fake).item()
-    torch.manual_seed(5)
-    u = torch.rand(6, 1)
-    between = u * x + (1 - u) * fake
-    step = 1e-6
-    with torch.no_grad():
-        slopes = [
-            (critic(between + e) - critic(between - e)) / (2 * step)
-            for e in step * torch.eye(3, dtype=torch.float64)
-        ]
-    norm = torch.cat(slopes, dim=1).norm(dim=1)
-    assert got == pytest.approx(((norm - 1) ** 2).mean().item(), rel=1e-6)
-
-
-def test_the_penalty_can_itself_be_descended():
-    critic = torch.nn.Linear(4, 1).double()  # ‖∇D‖ = ‖w‖ everywhere
-    x = torch.randn(5, 4, dtype=torch.float64)
-    ring.gradient_penalty(critic, x, -x).backward()
-    w = critic.weight.detach()
-    expected = 2 * (w.norm() - 1) * w / w.norm()
-    torch.testing.assert_close(critic.weight.grad, expected)
-
-
-def test_all_pixels_of_a_picture_share_their_place_between():
-    seen = []
-
-    def critic(x):
-        seen.append(x.detach())
-        return x.sum(dim=(1, 2, 3))
-
-    x, fake = torch.ones(4, 1, 5, 5), torch.zeros(4, 1, 5, 5)
-    norm = 5.0  # of 25 slopes of 1
-    assert ring.gradient_penalty(critic, x, fake).item() == pytest.approx((norm - 1) ** 2)
-    assert (seen[0] == seen[0][:, :, :1, :1]).all()
-    shares = seen[0][:, 0, 0, 0]
-    assert len(set(shares.tolist())) == 4
-    assert ((shares >= 0) & (shares <= 1)).all()
-
-
 # ------------------------------------------------------------------ diffusion
-def test_noise_levels_are_the_closed_form():
-    level = ring.noise_levels().double().numpy()
-    t = np.arange(ring.TIMES + 1) / ring.TIMES
-    f = np.cos((t + 0.008) / 1.008 * np.pi / 2) ** 2
-    np.testing.assert_allclose(level[:-1], (f[1:] / f[0])[:-1], rtol=1e-4)
-    # the last step would take all signal; it is held at β = 0.999
-    assert level[-1] == pytest.approx(0.001 * level[-2], rel=1e-3)
-    assert (np.diff(level) < 0).all()
-
-
-def test_many_small_steps_of_noise_are_one_large_one():
-    level = ring.noise_levels().double()
-    beta = 1 - level / torch.cat([torch.ones(1), level[:-1]])
-    torch.manual_seed(0)
-    start = torch.tensor([0.6, -0.8], dtype=torch.float64)
-    x, n = start.expand(50_000, 2), 50_000
-    for t in range(ring.TIMES):
-        x = (1 - beta[t]).sqrt() * x + beta[t].sqrt() * torch.randn(n, 2, dtype=torch.float64)
-        if t in (9, 24, 49):
-            spread = (1 - level[t]).sqrt().item()
-            error = 5 * spread / math.sqrt(n)
-            torch.testing.assert_close(x.mean(0), level[t].sqrt() * start, atol=error, rtol=0)
-            torch.testing.assert_close(x.std(0), torch.full((2,), spread).double(),
-                                       atol=error, rtol=0)  # fmt: skip
-
-
 class ExactNoise(torch.nn.Module):
     """E[ε | x, t] on the ring: −√(1 − ᾱ) times the score of a known mixture of Gaussians."""
 
@@ -153,8 +83,8 @@ class ExactNoise(torch.nn.Module):
         self.sigma = sigma
 
     def forward(self, inputs):
-        t = (torch.atan2(inputs[:, 2], inputs[:, 6]) * ring.TIMES / math.pi).round().long()
-        level = ring.noise_levels()[t][:, None]
+        t = (torch.atan2(inputs[:, 2], inputs[:, 6]) * diffusion.STEPS / math.pi).round().long()
+        level = diffusion.cosine_schedule()[t][:, None]
         variance = level * self.sigma**2 + 1 - level
         away = inputs[:, None, :2] - level.sqrt()[..., None] * MEANS.float()
         weight = torch.softmax(-(away**2).sum(2) / (2 * variance), dim=1)
@@ -162,10 +92,10 @@ class ExactNoise(torch.nn.Module):
 
 
 def test_walking_back_with_the_exact_noise_gives_the_ring(monkeypatch):
-    monkeypatch.setattr(ring, "mlp", lambda *sizes: ExactNoise(0.05))
-    setting = ring.Setting("diffusion", 0.05, (1e-3, 0.0), (), steps=0)
-    sample = ring._diffusion(setting, lambda step, sample: None)
-    points = ring.draw(sample)
+    monkeypatch.setattr(diffusion, "mlp", lambda *sizes: ExactNoise(0.05))
+    setting = record.Setting("diffusion", 0.05, (1e-3, 0.0), (), steps=0)
+    sample = record._diffusion(setting, lambda step, sample: None)
+    points = record.draw(sample)
     modes, near = ring.count(points, 0.05)
     assert modes == 8
     assert near >= 0.95
@@ -177,27 +107,27 @@ def test_walking_back_with_the_exact_noise_gives_the_ring(monkeypatch):
 # ------------------------------------------------------------------ runs
 def test_drawing_repeats_itself_and_leaves_the_run_alone():
     torch.manual_seed(3)
-    first = ring.draw(lambda n: torch.randn(n, 2))
+    first = record.draw(lambda n: torch.randn(n, 2))
     after = torch.rand(1)
     torch.manual_seed(3)
     assert torch.rand(1) == after
-    assert first.shape == (ring.JUDGED, 2)
-    np.testing.assert_array_equal(ring.draw(lambda n: torch.randn(n, 2)), first)
+    assert first.shape == (record.JUDGED, 2)
+    np.testing.assert_array_equal(record.draw(lambda n: torch.randn(n, 2)), first)
 
 
-@pytest.mark.parametrize("name", ring.SETTINGS)
+@pytest.mark.parametrize("name", record.SETTINGS)
 def test_a_short_run_tells_what_it_kept(name):
-    made = ring.run(name, 4, steps=2)
+    made = record.run(name, 4, steps=2)
     assert made.keys() == {"setting", "seed", "seconds", "modes", "near"}
     assert (made["setting"], made["seed"]) == (name, 4)
     assert 0 <= made["modes"] <= 8
     assert 0 <= made["near"] <= 1
-    again = ring.run(name, 4, steps=2)
+    again = record.run(name, 4, steps=2)
     assert (again["modes"], again["near"]) == (made["modes"], made["near"])
 
 
 def test_a_film_runs_from_the_untrained_to_the_trained():
-    made = ring.run("equal rates", 0, film=True, steps=30)
+    made = record.run("equal rates", 0, film=True, steps=30)
     steps = [frame["step"] for frame in made["frames"]]
     assert steps[0] == 0
     assert steps[-1] == 30
@@ -208,35 +138,32 @@ def test_a_film_runs_from_the_untrained_to_the_trained():
 
 def test_no_such_setting():
     with pytest.raises(KeyError, match="magic"):
-        ring.run("magic", 0)
+        record.run("magic", 0)
 
 
 # ------------------------------------------------------------------ the record
-def test_the_record_names_its_command_and_holds_every_run():
-    text = ring.RECORD.read_text(encoding="utf-8")
-    assert json.loads(text)["command"] == "python -m utils.ring"
-    assert len(text.encode()) <= 200_000
-    runs = ring.recorded()
+def test_the_record_holds_every_run():
+    runs = record.runs()
     assert [(run["setting"], run["seed"]) for run in runs] == [
-        (name, seed) for name in ring.SETTINGS for seed in range(ring.SEEDS)
+        (name, seed) for name in record.SETTINGS for seed in range(record.SEEDS)
     ]
-    assert ring.SEEDS >= 5
-    assert ring.modes_kept() == {
-        name: [run["modes"] for run in runs if run["setting"] == name] for name in ring.SETTINGS
+    assert record.SEEDS >= 5
+    assert record.modes_kept() == {
+        name: [run["modes"] for run in runs if run["setting"] == name] for name in record.SETTINGS
     }
     assert all(run["seconds"] > 0 for run in runs)
 
 
 def test_each_setting_has_one_film_that_ends_as_its_run():
-    films = [run for run in ring.recorded() if "frames" in run]
-    assert [run["setting"] for run in films] == list(ring.SETTINGS)
+    films = [run for run in record.runs() if "frames" in run]
+    assert [run["setting"] for run in films] == list(record.SETTINGS)
     for run in films:
         frames = run["frames"]
-        assert len(frames) == ring.FRAMES
+        assert len(frames) == record.FRAMES
         assert frames[0]["step"] == 0
-        assert frames[-1]["step"] == ring.SETTINGS[run["setting"]].steps
+        assert frames[-1]["step"] == record.SETTINGS[run["setting"]].steps
         assert (frames[-1]["modes"], frames[-1]["near"]) == (run["modes"], run["near"])
-        assert all(np.shape(frame["points"]) == (ring.SHOWN, 2) for frame in frames)
+        assert all(np.shape(frame["points"]) == (record.SHOWN, 2) for frame in frames)
 
 
 class Enough(Exception):
@@ -245,30 +172,22 @@ class Enough(Exception):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "pictures"), [("slow discriminator", 3), *(
-    (name, 2) for name in list(ring.SETTINGS)[1:]
+    (name, 2) for name in list(record.SETTINGS)[1:]
 )])  # fmt: skip
 def test_the_films_begin_alike_when_made_again(name, pictures):
-    kept = next(run["frames"] for run in ring.recorded() if run["setting"] == name)[:pictures]
-    setting, made = ring.SETTINGS[name], {}
+    kept = next(run["frames"] for run in record.runs() if run["setting"] == name)[:pictures]
+    setting, made = record.SETTINGS[name], {}
 
     def look(step, sample):
         if step in [frame["step"] for frame in kept]:
-            made[step] = ring.draw(sample)[: ring.SHOWN]
+            made[step] = record.draw(sample)[: record.SHOWN]
         if len(made) == pictures:
             raise Enough
 
     torch.manual_seed(0)
-    train = ring._diffusion if setting.kind == "diffusion" else ring._gan
+    train = record._diffusion if setting.kind == "diffusion" else record._gan
     with pytest.raises(Enough):
         train(setting, look)
     for frame in kept:
         # in hundredths; another processor may round otherwise
         np.testing.assert_allclose(100 * made[frame["step"]], frame["points"], atol=2)
-
-
-def test_a_written_record_is_read_back(tmp_path):
-    runs = [{"setting": "diffusion", "seed": 0, "modes": 8}, {"setting": "diffusion", "seed": 1}]
-    ring.write(runs, tmp_path / "ring.json")
-    text = (tmp_path / "ring.json").read_text(encoding="utf-8")
-    assert json.loads(text)["runs"] == runs
-    assert len(text.splitlines()) == 3 + len(runs)  # a run a line

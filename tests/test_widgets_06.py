@@ -1,47 +1,45 @@
 """The widgets of chapter 06: the ablation board and its record, the mistake browser."""
 
-import json
-
 import numpy as np
 import pytest
 import traitlets
 
+from utils import recorded
 from utils.metrics import surest_mistakes
+from utils.recorded import ablation
+from utils.recorded.ablation import TRICKS, accuracies, combinations, train
 from utils.widgets import AblationBoard, ablation_board, mistake_browser
-from utils.widgets.ablation_board import RECORD, TRICKS, combinations, recorded, train, write
 from utils.widgets.mistakes import EVERY, SHOWN
 
 # ---------------------------------------------------------------- the board
 
 
 def test_the_record_holds_every_combination_once():
-    kept = json.loads(RECORD.read_text(encoding="utf-8"))
-    assert kept["command"] == "python -m utils.widgets.ablation_board"
-    assert [tuple(run["tricks"]) for run in kept["runs"]] == combinations()
+    runs = recorded.load("ablation")
+    assert [tuple(run["tricks"]) for run in runs] == combinations()
     assert len(set(combinations())) == 2 ** (len(TRICKS) - 1)
-    assert len(recorded()) == 2 ** len(TRICKS)
-    for run in kept["runs"]:
-        assert run["epochs"] == ablation_board.EPOCHS["augmentation" in run["tricks"]]
+    assert len(accuracies()) == 2 ** len(TRICKS)
+    for run in runs:
+        assert run["epochs"] == ablation.EPOCHS["augmentation" in run["tricks"]]
         assert 0.5 < run["accuracy"] < 1
         assert 0.5 < run["flipped"] < 1
-    seconds = [run["seconds"] for run in kept["runs"]]
+    seconds = [run["seconds"] for run in runs]
     assert max(seconds) < 1.5 * min(seconds)  # equal time, up to a clock's noise
 
 
 @pytest.mark.slow
-def test_a_cheap_run_made_again_gives_what_is_recorded():
-    run = next(r for r in json.loads(RECORD.read_text())["runs"] if r["tricks"] == [TRICKS[1]])
+def test_a_cheap_run_made_again_gives_what_is_accuracies():
+    run = next(r for r in recorded.load("ablation") if r["tricks"] == [TRICKS[1]])
     again = train(run["tricks"])
     assert again["epochs"] == run["epochs"]
     assert again["accuracy"] == pytest.approx(run["accuracy"], abs=0.06)  # machines round apart
     assert again["flipped"] == pytest.approx(run["flipped"], abs=0.06)
 
 
-def test_write_keeps_what_recorded_reads(tmp_path, monkeypatch):
-    runs = [{"tricks": ["one-cycle"], "accuracy": 0.5, "flipped": 0.75}]
-    write(runs, tmp_path / "some.json")
-    monkeypatch.setattr(ablation_board, "RECORD", tmp_path / "some.json")
-    table = recorded.__wrapped__()
+def test_each_run_is_read_with_and_without_the_flip(monkeypatch):
+    runs = ({"tricks": ["one-cycle"], "accuracy": 0.5, "flipped": 0.75},)
+    monkeypatch.setattr(recorded, "load", lambda name: runs)
+    table = accuracies.__wrapped__()
     assert table == {("one-cycle",): 0.5, ("one-cycle", "test-time flip"): 0.75}
 
 
@@ -56,7 +54,7 @@ def test_the_state_reads_the_record():
     seen = set()
     for bits in rng.permutation(64)[:20]:
         board.tricks = [t for i, t in enumerate(TRICKS) if bits >> i & 1]
-        assert board.accuracy == recorded()[board.tricks] == board.table[bits]
+        assert board.accuracy == accuracies()[board.tricks] == board.table[bits]
         for i, trick in enumerate(TRICKS):
             after = board.table[bits ^ (1 << i)]
             assert board.changes[trick] == pytest.approx(after - board.accuracy)
@@ -79,7 +77,7 @@ def test_picture_and_words_show_the_numbers():
     np.testing.assert_allclose([bar.get_width() for bar in ax.patches], [*board.changes.values()])
     assert ax.get_yticklabels()[1].get_text() == "☑ normalization"
     low, high = ablation_board.SPAN
-    assert all(low < accuracy < high for accuracy in recorded().values())
+    assert all(low < accuracy < high for accuracy in accuracies().values())
     assert f"{board.accuracy:.1%} right" in board.describe()
     assert "without normalization" in board.describe()
 

@@ -6,21 +6,14 @@ import numpy as np
 import pytest
 import traitlets
 
+from utils import recorded
 from utils.engine import no_grad
 from utils.models.rnn import LetterRNN
+from utils.recorded import letters
+from utils.recorded.letters import fold
 from utils.widgets import RNNStepper, WordWriter
 from utils.widgets.rnn_stepper import unroll
-from utils.widgets.word_writer import (
-    MAX_LETTERS,
-    RECORD,
-    SIGNS,
-    fold,
-    next_sign,
-    recorded,
-    save,
-    train,
-    write,
-)
+from utils.widgets.word_writer import MAX_LETTERS, SIGNS, next_sign, write
 
 # ---------------------------------------------------------------- the stepper
 
@@ -113,7 +106,7 @@ def test_the_next_sign_is_what_the_engine_says(model, start):
 
 
 def test_a_cold_writer_takes_the_surest_sign():
-    word, weights = "", recorded()
+    word, weights = "", letters.weights()
     while len(word) < MAX_LETTERS and (sign := next_sign(weights, word, 1.0).argmax()):
         word += SIGNS[sign]
     cold = dict(weights, V=weights["V"] * 1000, c=weights["c"] * 1000)
@@ -150,7 +143,7 @@ def test_the_browser_is_sent_the_weights(model):
 
 
 def test_the_record_is_small_and_writes_english():
-    assert RECORD.stat().st_size < 60_000
+    assert (recorded.FOLDER / "letters.npz").stat().st_size < 60_000
     writer = WordWriter()
     assert {name: part.shape for name, part in writer._weights.items()} == {
         "table": (27, 96), "U": (96, 96), "V": (27, 96), "c": (27,),
@@ -162,12 +155,13 @@ def test_the_record_is_small_and_writes_english():
     assert SIGNS[th.argmax()] in "aeiou"
 
 
-def test_a_cheap_record_made_again_is_the_same(tmp_path):
-    made = [train(hidden=8, epochs=1, words=300) for _ in range(2)]
+def test_a_cheap_record_made_again_is_the_same(monkeypatch):
+    made = [letters.train(hidden=8, epochs=1, words=300) for _ in range(2)]
     for name, part in made[0].items():
         np.testing.assert_array_equal(part, made[1][name])
-    save(made[0], tmp_path / "small.npz")
-    kept = recorded(tmp_path / "small.npz")
+    monkeypatch.setattr(letters, "train", lambda: made[0])
+    kept = letters.record()
+    assert kept.keys() == recorded.load("letters").keys()
     for name, part in made[0].items():
         np.testing.assert_array_equal(kept[name], part.astype(np.float16))
 

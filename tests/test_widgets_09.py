@@ -1,21 +1,21 @@
 """The widgets of chapter 09: the gate viewer and its record, the adding problem and its record."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
 import traitlets
 
-from utils import layers
+from utils import layers, recorded
 from utils.datasets import load_names
 from utils.engine import Tensor
 from utils.metrics import accuracy
 from utils.models.rnn import LastState
+from utils.recorded import adding, names_lstm
+from utils.recorded.names_lstm import parts_of
 from utils.text import encode_letters
 from utils.training import evaluate
-from utils.widgets import GateViewer, adding_lengths, adding_problem, gate_viewer
-from utils.widgets.gate_viewer import MAPS, gates, read
+from utils.widgets import GateViewer, adding_lengths
+from utils.widgets.gate_viewer import MAPS, gates
 
 NAMES = ("a", "rossi", "zz", "featherstonehaug", "")
 
@@ -31,7 +31,7 @@ def network(rng, hidden=5, classes=3):
 @pytest.mark.parametrize("name", NAMES[:-1])
 def test_gates_equal_the_engine_and_pytorch(name):
     model = network(np.random.default_rng(0))
-    values = gates(read(model), name)
+    values = gates(parts_of(model), name)
     with torch.no_grad():
         cell = torch.nn.LSTMCell(4, 5)
         for ours in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
@@ -55,26 +55,27 @@ def test_gates_equal_the_engine_and_pytorch(name):
 
 
 def test_the_record_reads_names_as_well_as_it_says():
-    kept = gate_viewer.recorded()
-    assert kept["command"] == "python -m utils.widgets.gate_viewer"
+    kept = recorded.load("names_lstm")
     data = load_names()
     assert tuple(kept["languages"]) == tuple(data.class_names)
     right = [
-        gates(kept["weights"], name)["p"][-1].argmax() == label
+        gates(kept, name)["p"][-1].argmax() == label
         for name, label in zip(data.x_test, data.y_test, strict=True)
     ]
     assert np.mean(right) == pytest.approx(kept["accuracy"], abs=0.005)
     assert kept["accuracy"] > 0.65
 
 
-def test_training_and_writing_make_such_a_record(tmp_path, monkeypatch):
-    model, share = gate_viewer.train(epochs=2)
-    gate_viewer.write(model, share, load_names().class_names, tmp_path / "some.json")
-    monkeypatch.setattr(gate_viewer, "RECORD", tmp_path / "some.json")
-    kept = gate_viewer.recorded.__wrapped__()
+def test_training_makes_such_a_record(monkeypatch):
+    model, share = names_lstm.train(epochs=2)
+    monkeypatch.setattr(names_lstm, "train", lambda epochs: (model, share))
+    kept = names_lstm.record()
+    assert {k: (a.shape, a.dtype) for k, a in kept.items()} == {
+        k: (a.shape, a.dtype) for k, a in recorded.load("names_lstm").items()
+    }
     assert 0.4 < kept["accuracy"] == round(share, 4)
-    for key, array in read(model).items():
-        np.testing.assert_allclose(kept["weights"][key], array, rtol=1e-3)
+    for key, array in parts_of(model).items():
+        np.testing.assert_allclose(kept[key], array, rtol=1e-3)
     viewer = GateViewer(model, load_names().class_names)
     x = encode_letters(load_names().x_test, 16)
     assert evaluate(model, (x, load_names().y_test), layers.cross_entropy, {"a": accuracy})[
@@ -137,37 +138,28 @@ def test_states_and_models_are_checked():
 
 
 def test_the_record_holds_every_network_at_every_length():
-    kept = json.loads(adding_problem.RECORD.read_text(encoding="utf-8"))
-    assert kept["command"] == "python -m utils.widgets.adding_problem"
-    runs = adding_problem.recorded()
-    networks, lengths = adding_problem.NETWORKS, adding_problem.LENGTHS
+    runs = adding.runs()
+    networks, lengths = adding.NETWORKS, adding.LENGTHS
     assert set(runs) == {(name, length) for name in networks for length in lengths}
     for run in runs.values():
-        assert len(run["loss"]) == adding_problem.STEPS // adding_problem.EVERY
+        assert len(run["loss"]) == adding.STEPS // adding.EVERY
         assert 0 < run["test"] < 1
 
 
 def test_a_cheap_run_made_again_gives_what_is_recorded():
     name = "ReLU RNN, identity start"
-    again, model = adding_problem.train(name, 10, steps=200)
-    kept = adding_problem.recorded()[name, 10]
+    again, model = adding.train(name, 10, steps=200)
+    kept = adding.runs()[name, 10]
     # a shorter run draws other sequences from the same start
     assert np.mean(again["loss"][-2:]) == pytest.approx(np.mean(kept["loss"][6:8]), rel=0.8)
     assert again["loss"][0] > 3 * again["loss"][-1]
     assert model.core.nonlinearity == "relu"
 
 
-def test_write_keeps_what_recorded_reads(tmp_path, monkeypatch):
-    runs = [{"network": "GRU", "length": 10, "seconds": 1.0, "loss": [0.5, 0.25], "test": 0.1}]
-    adding_problem.write(runs, tmp_path / "some.json")
-    monkeypatch.setattr(adding_problem, "RECORD", tmp_path / "some.json")
-    assert adding_problem.recorded.__wrapped__() == {("GRU", 10): runs[0]}
-
-
 def test_starts_are_what_their_names_say():
     rng = np.random.default_rng(0)
-    cores = {name: adding_problem.make(name, rng).core for name in adding_problem.NETWORKS}
-    H = adding_problem.HIDDEN
+    cores = {name: adding.make(name, rng).core for name in adding.NETWORKS}
+    H = adding.HIDDEN
     for name, core in cores.items():
         assert type(core).__name__ == name.split(",")[0].split()[-1]
         U = core.weight_hh_l0.data
@@ -186,27 +178,27 @@ def test_starts_are_what_their_names_say():
         elif name.startswith("LSTM"):
             assert abs(forget).max() <= 2 / np.sqrt(H)
     with pytest.raises(ValueError, match="no network 'luck'; there are tanh RNN"):
-        adding_problem.make("luck", rng)
+        adding.make("luck", rng)
 
 
 def test_solved_at_is_the_first_mean_below_the_line():
-    every = adding_problem.EVERY
-    assert adding_problem.solved_at({"loss": [0.1, 0.009, 0.02, 0.001]}) == 2 * every
-    assert adding_problem.solved_at({"loss": [0.1, 0.02]}) is None
+    every = adding.EVERY
+    assert adding.solved_at({"loss": [0.1, 0.009, 0.02, 0.001]}) == 2 * every
+    assert adding.solved_at({"loss": [0.1, 0.02]}) is None
 
 
 def test_every_length_shows_its_runs():
     explorer = adding_lengths()
     (ax,) = explorer.fig.axes
     seen = set()
-    for length in adding_problem.LENGTHS:
+    for length in adding.LENGTHS:
         explorer.set(length=length)
         assert ax.get_title() == f"adding problem, T = {length}"
-        for line in ax.lines[: len(adding_problem.NETWORKS)]:
-            run = adding_problem.recorded()[line.get_label(), length]
+        for line in ax.lines[: len(adding.NETWORKS)]:
+            run = adding.runs()[line.get_label(), length]
             np.testing.assert_array_equal(line.get_ydata(), run["loss"])
-            step = adding_problem.solved_at(run)
+            step = adding.solved_at(run)
             words = f"solved by step {step}" if step else "not solved"
             assert f"{line.get_label()}: {words}" in explorer.readout.value
         seen.add(explorer.image.value)
-    assert len(seen) == len(adding_problem.LENGTHS)
+    assert len(seen) == len(adding.LENGTHS)

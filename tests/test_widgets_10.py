@@ -9,11 +9,13 @@ import pytest
 import torch
 import traitlets
 
+from utils import recorded
 from utils.datasets import load_pronunciations
 from utils.metrics import error_rate
 from utils.models.seq2seq import Pronouncer, pronounce
-from utils.widgets import PronunciationMap, pronunciation_map
-from utils.widgets.pronunciation_map import PHONEMES, RECORD, quantize, recorded, speak
+from utils.recorded import pronouncer
+from utils.widgets import PronunciationMap
+from utils.widgets.pronunciation_map import PHONEMES, speak
 
 
 def random_weights(seed, phonemes=39):
@@ -40,45 +42,42 @@ def test_speak_equals_torch(seed):
 def test_recorded_weights_pronounce_unseen_words():
     data = load_pronunciations()
     words, right = data.x_test[:300], data.all_test[:300]
-    answers = [speak("".join(word), recorded()).phonemes for word in words]
+    answers = [speak("".join(word), pronouncer.weights()).phonemes for word in words]
     assert error_rate(answers, right) < 0.12
-    assert speak("phonetic", recorded()).phonemes == ("F", "AH", "N", "EH", "T", "IH", "K")
+    assert speak("phonetic", pronouncer.weights()).phonemes == (
+        "F",
+        "AH",
+        "N",
+        "EH",
+        "T",
+        "IH",
+        "K",
+    )
 
 
 def test_recorded_weights_fit_the_network():
     model = Pronouncer()
-    model.load_state_dict({name: torch.tensor(value) for name, value in recorded().items()})
+    model.load_state_dict(
+        {name: torch.tensor(value) for name, value in pronouncer.weights().items()}
+    )
     (answer,) = pronounce(model, ["knight"], PHONEMES)
-    assert answer.phonemes == speak("knight", recorded()).phonemes == ("N", "AY", "T")
-    assert RECORD.stat().st_size < 300_000
+    assert answer.phonemes == speak("knight", pronouncer.weights()).phonemes == ("N", "AY", "T")
 
 
-def test_a_byte_is_within_half_a_step():
-    rng = np.random.default_rng(0)
-    array = rng.normal(size=(4, 9)) * [[1], [100], [1e-3], [0]]
-    whole, scale = quantize(array)
-    assert whole.dtype == np.int8
-    assert scale.dtype == np.float32
-    assert (np.abs(whole * scale - array) <= scale / 2 * (1 + 1e-5)).all()
-    assert np.abs(whole[:3]).max(axis=1).tolist() == [127] * 3
-
-
-def test_a_short_recording_is_made_and_read_again(tmp_path, monkeypatch):
-    state = pronunciation_map.train(steps=2)
-    path = tmp_path / "short.npz"
-    pronunciation_map.write(state, path)
-    monkeypatch.setattr(pronunciation_map, "RECORD", path)
-    pronunciation_map._recorded.cache_clear()
-    recorded.cache_clear()
+def test_a_short_recording_is_made_and_read_again(monkeypatch):
+    state = pronouncer.train(steps=2)
+    monkeypatch.setattr(pronouncer, "train", lambda steps: state)
+    kept = pronouncer.record()
+    monkeypatch.setattr(recorded, "load", lambda name: kept)
+    pronouncer.quantized.cache_clear()
+    pronouncer.weights.cache_clear()
     try:
-        for name, array in recorded().items():
+        for name, array in pronouncer.weights().items():
             assert array.shape == state[name].shape
             np.testing.assert_allclose(array, state[name], atol=np.abs(state[name]).max() / 250)
-        with np.load(path, allow_pickle=False) as kept:
-            assert str(kept["command"]) == "python -m utils.widgets.pronunciation_map"
     finally:
-        pronunciation_map._recorded.cache_clear()
-        recorded.cache_clear()
+        pronouncer.quantized.cache_clear()
+        pronouncer.weights.cache_clear()
 
 
 def test_state():
@@ -118,7 +117,9 @@ def test_what_is_sent_to_the_browser_is_what_python_has():
     scales = np.frombuffer(base64.b64decode(speaker.scales), "<f4").astype(float)
     for name, rows, cols in speaker.arrays:
         array = whole[: rows * cols].reshape(rows, cols) * scales[:rows, None]
-        np.testing.assert_array_equal(array.reshape(recorded()[name].shape), recorded()[name])
+        np.testing.assert_array_equal(
+            array.reshape(pronouncer.weights()[name].shape), pronouncer.weights()[name]
+        )
         whole, scales = whole[rows * cols :], scales[rows:]
     assert len(whole) == len(scales) == 0
 
@@ -127,7 +128,7 @@ def test_a_network_that_says_nothing(monkeypatch):
     _, weights = random_weights(0)
     weights["output.weight"] = weights["output.weight"] * 0
     weights["output.bias"] = np.eye(42)[2] * 9  # always the end
-    monkeypatch.setattr(pronunciation_map, "recorded", lambda: weights)
+    monkeypatch.setattr(pronouncer, "weights", lambda: weights)
     speaker = PronunciationMap(word="hush")
     assert speaker.answer.phonemes == ()
     assert speaker.answer.weights.shape == (0, 4)

@@ -216,6 +216,11 @@ def step_decay(every: int, gamma: float = 0.1) -> Schedule:
     return lambda t: gamma ** (t // every)
 
 
+def linear_decay(steps: int, constant: float = 0.0) -> Schedule:
+    """The factor 1 for the share `constant` of the steps, then a straight line to 0, to stay."""
+    return lambda t: min(1.0, (1 - min(t / steps, 1)) / (1 - constant))
+
+
 def cosine(steps: int, final: float = 0.0) -> Schedule:
     """Half a cosine from 1 at t = 0 down to `final` at t = `steps`, where it stays.
 

@@ -219,6 +219,14 @@ def count_parameters(model: Any) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
+def quantize(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Round to bytes: rows of whole numbers from −127 to 127, and the float32 scale of each row."""
+    rows = np.asarray(array, np.float64).reshape(-1, array.shape[-1])
+    scale = np.abs(rows).max(axis=1, keepdims=True) / 127
+    scale = np.where(scale > 0, scale, 1).astype(np.float32)
+    return np.round(rows / scale).astype(np.int8), scale
+
+
 def _named_layers(model: Any, write: Callable[[Any, Weights], None]) -> list[_Layer]:
     """The layers of an engine or PyTorch model: modules that own arrays themselves."""
     found, done = [], ()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from tests.bench._race import Contestant, Race, Result
-from utils.widgets.adding_problem import EVERY, NETWORKS, solved_at, train
+from utils.recorded.adding import EVERY, NETWORKS, solved_at, train
 
 LENGTH = 50
 STEPS = {"tanh RNN": 4000, "ReLU RNN": 2000, "GRU": 1000, "LSTM": 1500}

@@ -1,8 +1,8 @@
 """What generators of digits reach in 60 seconds of one core, on the embedded digits.
 
 Run ``python -m tests.bench.gan``. Each contestant stops after so many CPU seconds of training, so
-its step size follows the clock. 1,000 generated images are judged by `utils.judge`; the distance
-is on its own scale, so the last row gives that of 1,000 real unseen digits.
+its step size follows the clock. 1,000 generated images are judged by `utils.recorded.judge`; the
+distance is on its own scale, so the last row gives that of 1,000 real unseen digits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SECONDS = 60.0
 
 def scores(images: np.ndarray) -> Result:
     """What the judge says of images (N, 28, 28): digits with 1 % or more, distance, confidence."""
-    from utils import judge
+    from utils.recorded import judge
 
     return {
         "digits": int((judge.coverage(images) >= 0.01).sum()),
@@ -29,9 +29,10 @@ def scores(images: np.ndarray) -> Result:
 
 def judged(G, epochs: float, seconds: float) -> Result:
     """Scores of a generator, with the epochs and seconds that it took."""
-    from utils import gans
+    from utils.models import gan
+    from utils.recorded import generator
 
-    images = gans.generate(G, gans.latents(gans.JUDGED))
+    images = gan.generate(G, gan.latents(generator.JUDGED))
     return scores(images) | {"epochs": epochs, "seconds": seconds}
 
 
@@ -44,38 +45,38 @@ def unseen(seed: int) -> Result:
 
 def by_the_clock(n: int, step, seed: int) -> tuple[float, float]:
     """Call ``step(rows, share of the time used)`` until the time is up: epochs, seconds."""
-    from utils import gans
+    from utils.models import gan
 
     rng, done = np.random.default_rng(seed), 0
     with Stopwatch() as clock:
         while clock.so_far() < SECONDS:
-            for rows in gans.batches(n, rng):
+            for rows in gan.batches(n, rng):
                 used = clock.so_far() / SECONDS
                 if used >= 1:
                     break
                 step(rows, used)
                 done += 1
-    return done * gans.BATCH / n, clock.seconds
+    return done * gan.BATCH / n, clock.seconds
 
 
 def dcgan(seed: int) -> Result:
     """The DCGAN of chapter 13 in Keras, one compiled step for both players."""
-    from utils import gans
     from utils.datasets import load_digits
+    from utils.models import gan
     from utils.runtime import import_tensorflow
 
     tf = import_tensorflow()
     tf.keras.utils.set_random_seed(seed)
     digits, rng = load_digits(full=False).x_train, np.random.default_rng(100 + seed)
-    G, D = gans.keras_generator(), gans.keras_discriminator()
-    players = [tf.keras.optimizers.Adam(gans.RATE, beta_1=0.5) for _ in "GD"]
-    move = gans.dcgan_step(G, D, *players)
+    G, D = gan.keras_generator(), gan.keras_discriminator()
+    players = [tf.keras.optimizers.Adam(gan.LR, beta_1=0.5) for _ in "GD"]
+    move = gan.dcgan_step(G, D, *players)
     x = tf.constant(2 * digits[..., None] - 1)
 
     def step(rows, used: float) -> None:
         for optimizer in players:
-            optimizer.learning_rate.assign(gans.RATE * (1 - used))
-        noise = rng.normal(size=(gans.BATCH, gans.LATENT)).astype(np.float32)
+            optimizer.learning_rate.assign(gan.LR * (1 - used))
+        noise = rng.normal(size=(gan.BATCH, gan.LATENT)).astype(np.float32)
         move(tf.gather(x, rows), noise)
 
     return judged(G, *by_the_clock(len(digits), step, seed))
@@ -85,12 +86,12 @@ def in_torch(kind: str, seed: int) -> Result:
     """LSGAN or WGAN-GP of chapter 13 in PyTorch."""
     import torch
 
-    from utils import gans
     from utils.datasets import load_digits
+    from utils.models import gan
 
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    game, digits = gans.TorchGame(kind), load_digits(full=False).x_train
+    game, digits = gan.TorchGame(kind), load_digits(full=False).x_train
     x = torch.tensor(2 * digits[:, None] - 1)
     spent = by_the_clock(len(x), lambda rows, used: game.step(x[rows], left=1 - used), seed)
     return judged(game.G, *spent)

@@ -39,10 +39,10 @@ def by_the_clock(x, step, batch: int, seed: int) -> Result:
 
 
 def in_torch(hidden, lr: float, batch: int, factor, seed: int) -> Result:
-    """A model of `utils.vae`; `factor` of the learning rate by the share of time used."""
+    """A model of `utils.models.vae`; `factor` of the learning rate by the share of time used."""
     import torch
 
-    from utils import vae
+    from utils.models import vae
 
     torch.set_num_threads(1)
     torch.manual_seed(seed)
@@ -62,8 +62,8 @@ def in_torch(hidden, lr: float, batch: int, factor, seed: int) -> Result:
 
 def on_the_engine(lr: float, batch: int, factor, seed: int) -> Result:
     """The same layers, loss and optimizer in NumPy; judged by the PyTorch model."""
-    from utils import vae
     from utils.layers import Linear, ReLU, Sequential
+    from utils.models import vae
     from utils.optim import Adam
     from utils.weights import copy_weights
 

@@ -7,7 +7,8 @@ import pytest
 
 from tests.browser import lab as jupyter
 from tests.browser.test_hero_05 import load
-from utils import gans, ring
+from utils.models import gan
+from utils.recorded import generator, ring
 from utils.widgets import GanStepper, LatentWalk, RingFilm
 from utils.widgets.gan_stepper import LOSSES, MAX_MOVES, TARGETS
 from utils.widgets.latent_walk import DIGITS, PATHS, SHOWN, between
@@ -165,7 +166,7 @@ def test_pictures_and_paths_equal_numpy(plain, page):
     plain(walk)
     load(page, walk)
     rng = np.random.default_rng(2)
-    z = rng.normal(size=(12, gans.LATENT))
+    z = rng.normal(size=(12, gan.LATENT))
     shown = page.evaluate(
         """(latents) => {
           const network = script.unpack(model.get("weights"), model.get("shapes"));
@@ -173,7 +174,7 @@ def test_pictures_and_paths_equal_numpy(plain, page):
         }""",
         z.tolist(),
     )
-    expected = gans.apply_folded(gans.recorded_weights(), z).reshape(12, -1)
+    expected = gan.apply_folded(generator.weights(), z).reshape(12, -1)
     np.testing.assert_allclose(shown, expected, rtol=1e-9, atol=1e-12)
     for path in PATHS:
         for t in (0, 0.2, 1):

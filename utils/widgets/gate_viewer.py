@@ -1,24 +1,16 @@
-"""Gate viewer: type a name and see every gate of an LSTM over its letters.
-
-The weights shown by default are recorded; ``python -m utils.widgets.gate_viewer`` trains them
-again, in seconds.
-"""
+"""Gate viewer: type a name and see every gate of an LSTM over its letters."""
 
 from __future__ import annotations
 
-import functools
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets
 
-from utils import plotting
+from utils import plotting, recorded
 from utils.engine import _sigmoid
-from utils.layers import LSTM, Embedding
-from utils.models.rnn import LastState
-from utils.text import ALPHABET, encode_letters
+from utils.recorded.names_lstm import MAX_LETTERS, MAX_UNITS, PARTS, parts_of
+from utils.text import encode_letters
 from utils.widgets._hero import Hero, Letters, Numbers, script
 
 if TYPE_CHECKING:
@@ -26,10 +18,8 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-RECORD = Path(__file__).parents[1] / "recorded" / "names_lstm.json"
-HIDDEN, VECTOR, EPOCHS, RATE = 12, 8, 15, 0.02
-SEED = 0
-MAX_LETTERS, MAX_UNITS = 16, 32
+    from utils.models.rnn import LastState
+
 MAPS = {  # key → what it is, and the largest size that its color shows
     "f": ("forget gate σ(f)", 1.0),
     "i": ("input gate σ(i)", 1.0),
@@ -40,48 +30,6 @@ MAPS = {  # key → what it is, and the largest size that its color shows
 }
 
 
-def train(epochs: int = EPOCHS, seed: int = SEED) -> tuple[LastState, float]:
-    """Train a small LSTM on surnames; the model and its accuracy on unseen names."""
-    from utils.datasets import load_names
-    from utils.layers import cross_entropy
-    from utils.metrics import accuracy
-    from utils.optim import AdamW, one_cycle
-    from utils.training import evaluate, fit
-
-    data, rng = load_names(), np.random.default_rng(seed)
-    model = LastState(
-        LSTM(VECTOR, HIDDEN, forget_bias=1, rng=rng), len(data.class_names),
-        embedding=Embedding(1 + len(ALPHABET), VECTOR, 0, rng=rng), rng=rng,
-    )  # fmt: skip
-    x, batch = encode_letters(data.x_train, MAX_LETTERS), 64
-    fit(
-        model, (x, data.y_train), epochs, AdamW(model.parameters(), lr=RATE), cross_entropy,
-        batch_size=batch, schedule=one_cycle(epochs * -(-len(x) // batch)), max_norm=1.0, rng=rng,
-    )  # fmt: skip
-    unseen = encode_letters(data.x_test, MAX_LETTERS), data.y_test
-    return model, evaluate(model, unseen, cross_entropy, {"accuracy": accuracy})["accuracy"]
-
-
-def read(model: LastState) -> dict[str, np.ndarray]:
-    """The weights of a model as the viewer takes them; the LSTM's two biases are added."""
-    core = model.core
-    if not isinstance(core, LSTM) or model.embedding is None:
-        raise TypeError("the viewer shows a LastState with an embedding and an LSTM")
-    if len(model.embedding.weight) != 1 + len(ALPHABET) or core.hidden_size > MAX_UNITS:
-        raise ValueError(
-            f"the viewer takes an embedding of {1 + len(ALPHABET)} symbols and at most "
-            f"{MAX_UNITS} units, got {len(model.embedding.weight)} and {core.hidden_size}"
-        )
-    return {
-        "embedding": model.embedding.weight.data,
-        "W": core.weight_ih_l0.data,
-        "U": core.weight_hh_l0.data,
-        "b": core.bias_ih_l0.data + core.bias_hh_l0.data,
-        "V": model.head.weight.data,
-        "a": model.head.bias.data,
-    }
-
-
 def gates(weights: Mapping[str, Any], name: str) -> dict[str, np.ndarray]:
     """What the LSTM does at each letter of `name`.
 
@@ -90,7 +38,7 @@ def gates(weights: Mapping[str, Any], name: str) -> dict[str, np.ndarray]:
         and the output; ``p`` (T, C): the probabilities of the classes after each letter.
 
     """
-    E, W, U, b, V, a = (np.asarray(weights[key], float) for key in ("embedding", *"WUbVa"))
+    E, W, U, b, V, a = (np.asarray(weights[key], float) for key in PARTS)
     c = h = np.zeros(U.shape[1])
     rows: dict[str, list[np.ndarray]] = {key: [] for key in (*MAPS, "p")}
     for letter in encode_letters([name])[0]:
@@ -104,23 +52,6 @@ def gates(weights: Mapping[str, Any], name: str) -> dict[str, np.ndarray]:
             rows[key].append(value)
     widths = {key: len(a) if key == "p" else len(h) for key in rows}
     return {key: np.reshape(row, (len(name), widths[key])) for key, row in rows.items()}
-
-
-@functools.cache
-def recorded() -> dict[str, Any]:
-    """The recorded network: ``weights``, ``languages`` and its ``accuracy`` on unseen names."""
-    return json.loads(RECORD.read_text(encoding="utf-8"))
-
-
-def write(model: LastState, accuracy: float, languages: Sequence[str], path: Path = RECORD) -> None:
-    """Keep the weights, to four digits, with the command that makes them again."""
-    weights = {
-        key: np.vectorize(lambda w: float(f"{w:.4g}"))(array).tolist()
-        for key, array in read(model).items()
-    }
-    kept = {"command": "python -m utils.widgets.gate_viewer", "seed": SEED}
-    kept |= {"languages": list(languages), "accuracy": round(accuracy, 4), "weights": weights}
-    path.write_text(json.dumps(kept) + "\n", encoding="utf-8")
 
 
 class GateViewer(Hero):
@@ -162,15 +93,16 @@ class GateViewer(Hero):
     ) -> None:
         super().__init__(**state)
         if model is None:
-            weights, class_names = recorded()["weights"], recorded()["languages"]
+            kept = recorded.load("names_lstm")
+            parts, class_names = {key: kept[key] for key in PARTS}, kept["languages"].tolist()
         else:
-            weights = {key: array.tolist() for key, array in read(model).items()}
-            if len(class_names) != len(weights["a"]):
+            parts = parts_of(model)
+            if len(class_names) != len(parts["a"]):
                 raise ValueError(
-                    f"the model has {len(weights['a'])} classes, but there are {len(class_names)} "
+                    f"the model has {len(parts['a'])} classes, but there are {len(class_names)} "
                     "class names"
                 )
-        self.set_trait("weights", weights)
+        self.set_trait("weights", {key: array.tolist() for key, array in parts.items()})
         self.set_trait("class_names", tuple(class_names))
 
     @property
@@ -231,9 +163,3 @@ def _frame(column: int, row: int) -> Any:
     from matplotlib.patches import Rectangle
 
     return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=2)
-
-
-if __name__ == "__main__":
-    from utils.datasets import load_names
-
-    write(*train(), load_names().class_names)

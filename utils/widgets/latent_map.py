@@ -42,7 +42,7 @@ def decode(weights: Mapping[str, Any], z: Any) -> np.ndarray:
 class LatentMap(Hero):
     """Drag a point over the plane; the decoder of a variational autoencoder draws its digit.
 
-    The decoder runs in the browser: 2-64-80-784, trained by ``python -m utils.vae``.
+    The decoder, 2-64-80-784, runs in the browser; `utils.recorded.latent_map` trained it.
 
     ```python
     latent = LatentMap(position=(0.5, -1))

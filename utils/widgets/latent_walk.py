@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import traitlets
 
-from utils import gans, plotting, recorded
+from utils import plotting, recorded
+from utils.models.gan import apply_folded, slerp
+from utils.recorded import generator
 from utils.widgets._hero import Hero, Numbers, script
 
 if TYPE_CHECKING:
@@ -22,22 +24,8 @@ DIGITS = tuple("0123456789")
 
 
 def between(a: np.ndarray, b: np.ndarray, t: float, path: str) -> np.ndarray:
-    """The latent at the share `t` of the way from a to b, both (latent,).
-
-    Straight, the middle of two latents is too short: in many dimensions nearly all of N(0, I) has
-    length √D, and two draws are nearly at right angles. Along the sphere the angle grows evenly,
-    and the length goes evenly from ‖a‖ to ‖b‖.
-    """
-    if path == "straight":
-        return (1 - t) * a + t * b
-    lengths = np.linalg.norm(a), np.linalg.norm(b)
-    u, v = a / lengths[0], b / lengths[1]
-    angle = np.arccos(np.clip(u @ v, -1, 1))
-    if angle < 1e-6:  # the same direction
-        turned = u
-    else:
-        turned = (np.sin((1 - t) * angle) * u + np.sin(t * angle) * v) / np.sin(angle)
-    return ((1 - t) * lengths[0] + t * lengths[1]) * turned
+    """The latent at the share `t` of the way from a to b, both (latent,)."""
+    return (1 - t) * a + t * b if path == "straight" else slerp(a, b, t)
 
 
 def pack(weights: Mapping[str, np.ndarray]) -> str:
@@ -78,7 +66,7 @@ class LatentWalk(Hero):
 
     def __init__(self, **state: Any) -> None:
         super().__init__(**state)
-        kept = gans.recorded_weights()
+        kept = generator.weights()
         anchors = recorded.load("generator")["anchors"].tolist()
         self.set_trait("anchors", tuple(map(tuple, anchors)))
         self.set_trait("weights", pack(kept))
@@ -92,7 +80,7 @@ class LatentWalk(Hero):
     @property
     def image(self) -> np.ndarray:
         """What the generator draws there, (28, 28) in [0, 1]."""
-        return gans.apply_folded(gans.recorded_weights(), self.latent[None])[0]
+        return apply_folded(generator.weights(), self.latent[None])[0]
 
     def _at(self, t: float) -> np.ndarray:
         a, b = (np.array(self.anchors[int(digit)]) for digit in (self.start, self.end))
@@ -108,6 +96,6 @@ class LatentWalk(Hero):
     def draw(self) -> Figure:
         """Return pictures along the whole walk."""
         steps = np.linspace(0, 1, SHOWN)
-        images = gans.apply_folded(gans.recorded_weights(), np.stack([self._at(t) for t in steps]))
+        images = apply_folded(generator.weights(), np.stack([self._at(t) for t in steps]))
         titles = [f"{t:.0%}" for t in steps]
         return plotting.image_grid(images, titles, cols=SHOWN, size=0.9)

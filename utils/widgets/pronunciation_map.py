@@ -1,14 +1,11 @@
 """Pronunciation map: type a word; see its phonemes and at which letter each of them looked.
 
-The weights are recorded, a byte each; ``python -m utils.widgets.pronunciation_map`` trains them
-again, in minutes.
+The weights are recorded, a byte each.
 """
 
 from __future__ import annotations
 
 import base64
-import functools
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,6 +13,7 @@ import traitlets
 
 from utils import plotting
 from utils.datasets.pronunciations import EXAMPLES, LONGEST
+from utils.recorded import pronouncer
 from utils.text import END, FIRST, START, encode_letters
 from utils.widgets._hero import Hero, Letters, Numbers, script
 
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-RECORD = Path(__file__).parents[1] / "recorded" / "pronouncer.npz"
-STEPS = 8_000  # of training: about ten times through the dictionary
 LONGEST_WORD = 12
 PHONEMES = tuple(sorted(EXAMPLES))
 
@@ -97,55 +93,6 @@ def _softmax(scores: np.ndarray) -> np.ndarray:
     return e / e.sum()
 
 
-def quantize(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Round to bytes: rows of whole numbers from −127 to 127, and the float32 scale of each row."""
-    rows = np.asarray(array, np.float64).reshape(-1, array.shape[-1])
-    scale = np.abs(rows).max(axis=1, keepdims=True) / 127
-    scale = np.where(scale > 0, scale, 1).astype(np.float32)
-    return np.round(rows / scale).astype(np.int8), scale
-
-
-def write(state: Mapping[str, np.ndarray], path: Path = RECORD) -> None:
-    """Keep the weights, a byte each, with the command that makes them again."""
-    kept = {"command": np.array("python -m utils.widgets.pronunciation_map")}
-    for name, array in state.items():
-        kept[f"{name}/bytes"], kept[f"{name}/scale"] = quantize(array)
-    np.savez_compressed(path, **kept)
-
-
-@functools.cache
-def _recorded() -> tuple[tuple[str, np.ndarray, np.ndarray], ...]:
-    with np.load(RECORD, allow_pickle=False) as kept:
-        names = [name.removesuffix("/bytes") for name in kept.files if name.endswith("/bytes")]
-        return tuple((n, kept[f"{n}/bytes"], kept[f"{n}/scale"]) for n in names)
-
-
-@functools.cache
-def recorded() -> Mapping[str, np.ndarray]:
-    """The recorded weights by PyTorch's names and in its shapes, as float64."""
-    state = {}
-    for name, whole, scale in _recorded():
-        array = whole * scale.astype(np.float64)
-        state[name] = array[0] if "bias" in name else array
-    return state
-
-
-def train(steps: int = STEPS, seed: int = 0) -> dict[str, np.ndarray]:
-    """Train a `Pronouncer` on the whole dictionary but its test words; return its weights."""
-    import torch
-
-    from utils.datasets import load_pronunciations
-    from utils.models.seq2seq import Pronouncer
-    from utils.models.seq2seq import train as fit
-
-    data = load_pronunciations()
-    torch.manual_seed(seed)
-    model = Pronouncer(len(data.phonemes))
-    rng = np.random.default_rng(seed)
-    fit(model, (data.x_train, data.y_train), data.phonemes, steps=steps, rng=rng)
-    return {name: value.numpy() for name, value in model.state_dict().items()}
-
-
 class PronunciationMap(Hero):
     """Type a word: the recorded network pronounces it and shows where it looked.
 
@@ -177,7 +124,7 @@ class PronunciationMap(Hero):
 
     def __init__(self, **state: Any) -> None:
         super().__init__(**state)
-        kept = _recorded()
+        kept = pronouncer.quantized()
         self.set_trait("arrays", tuple((name, *rows.shape) for name, rows, _ in kept))
         for trait, part, kind in (("weights", 1, "i1"), ("scales", 2, "<f4")):
             flat = np.concatenate([entry[part].ravel() for entry in kept]).astype(kind)
@@ -186,7 +133,7 @@ class PronunciationMap(Hero):
     @property
     def answer(self) -> Answer:
         """Phonemes, probabilities and attention weights for the present word."""
-        return speak(self.word, recorded(), self.temperature)
+        return speak(self.word, pronouncer.weights(), self.temperature)
 
     def _row(self, answer: Answer) -> int:
         return min(int(self.step), len(answer.phonemes) - 1)
@@ -229,7 +176,3 @@ class PronunciationMap(Hero):
         ax.tick_params(length=0)
         ax.set_title(f"{self.word}: {' '.join(answer.phonemes)}")
         return fig
-
-
-if __name__ == "__main__":
-    write(train())

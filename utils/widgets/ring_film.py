@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import traitlets
 
-from utils import plotting, ring
+from utils import plotting
+from utils.datasets.ring import MODES, NEAR, centers, outline
+from utils.recorded.ring import FRAMES, SETTINGS, modes_kept, runs
 from utils.widgets._hero import Hero, script
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ SPAN = 1.6  # the picture goes from −SPAN to SPAN
 
 def films() -> dict[str, list[dict[str, Any]]]:
     """The recorded frames of each setting."""
-    return {run["setting"]: run["frames"] for run in ring.recorded() if "frames" in run}
+    return {run["setting"]: run["frames"] for run in runs() if "frames" in run}
 
 
 class RingFilm(Hero):
@@ -30,7 +32,7 @@ class RingFilm(Hero):
     ```
 
     Attributes:
-        setting: one of `utils.ring.SETTINGS`.
+        setting: one of `utils.recorded.SETTINGS`.
         frame: which picture, from 0 (untrained) to 15.
 
     Raises:
@@ -41,21 +43,21 @@ class RingFilm(Hero):
     STATE = ("setting", "frame")
     _esm = script("_extra", "ring_film")
 
-    setting = traitlets.Enum(tuple(ring.SETTINGS), "slow discriminator").tag(sync=True)
-    frame = traitlets.Int(0, min=0, max=ring.FRAMES - 1).tag(sync=True)
+    setting = traitlets.Enum(tuple(SETTINGS), "slow discriminator").tag(sync=True)
+    frame = traitlets.Int(0, min=0, max=FRAMES - 1).tag(sync=True)
     films = traitlets.Dict(read_only=True).tag(sync=True)
     kept = traitlets.Dict(read_only=True).tag(sync=True)
     radii = traitlets.Dict(
-        {name: ring.NEAR * s.sigma for name, s in ring.SETTINGS.items()}, read_only=True
+        {name: NEAR * s.sigma for name, s in SETTINGS.items()}, read_only=True
     ).tag(sync=True)
     centers = traitlets.Tuple(
-        tuple(map(tuple, ring.centers().tolist())), read_only=True
+        tuple(map(tuple, centers().tolist())), read_only=True
     ).tag(sync=True)  # fmt: skip
 
     def __init__(self, **state: Any) -> None:
         super().__init__(**state)
         self.set_trait("films", films())
-        self.set_trait("kept", ring.modes_kept())
+        self.set_trait("kept", modes_kept())
 
     @property
     def points(self) -> np.ndarray:
@@ -73,21 +75,21 @@ class RingFilm(Hero):
         n = self.numbers
         return (
             f"{self.setting}, after {n['step']} steps of the generator: {n['modes']} of "
-            f"{ring.MODES} modes kept, {n['near']:.0%} of the points near a mode. All recorded "
+            f"{MODES} modes kept, {n['near']:.0%} of the points near a mode. All recorded "
             f"runs of this setting ended with {_listed(self.kept[self.setting])} modes."
         )
 
     def draw(self) -> Figure:
         """Return four or five pictures of the film, the present one among them."""
         frames = self.films[self.setting]
-        shown = sorted({0, 5, 10, ring.FRAMES - 1, self.frame})
+        shown = sorted({0, 5, 10, FRAMES - 1, self.frame})
         fig, axes = plotting.figure(1, len(shown), width=9, height=2.2)
         for ax, k in zip(axes, shown, strict=True):
             at = frames[k]
-            ring.outline(ax, ring.SETTINGS[self.setting].sigma)
+            outline(ax, SETTINGS[self.setting].sigma)
             points = np.array(at["points"]) / 100
             ax.scatter(*points.T, s=4, color=plotting.ORANGE)
-            title = f"step {at['step']}: {at['modes']} of {ring.MODES}"
+            title = f"step {at['step']}: {at['modes']} of {MODES}"
             ax.set_title(title, fontsize=9, fontweight="bold" if k == self.frame else "normal")
             ax.set(xlim=(-SPAN, SPAN), ylim=(-SPAN, SPAN), xticks=[], yticks=[], aspect="equal")
         return fig

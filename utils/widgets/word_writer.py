@@ -1,20 +1,18 @@
 """Word writer: a recurrent network of letters, its next letter, and words drawn at a temperature.
 
-Without a model it shows a recorded one; ``python -m utils.widgets.word_writer`` trains that again,
-in half a minute.
+Without a model it shows a recorded one.
 """
 
 from __future__ import annotations
 
 import base64
-import functools
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets
 
 from utils import plotting
+from utils.recorded import letters
 from utils.text import ALPHABET
 from utils.widgets._hero import Hero, Letters, Numbers, script
 from utils.widgets._random import uniforms
@@ -28,22 +26,6 @@ if TYPE_CHECKING:
 
 SIGNS = "·" + ALPHABET  # the first one stands for the end of the word
 WORDS, MAX_LETTERS, MAX_START = 12, 14, 8
-RECORD = Path(__file__).parents[1] / "recorded" / "letters.npz"
-HIDDEN, EPOCHS, SEED = 96, 6, 0
-
-
-def fold(model: LetterRNN) -> dict[str, np.ndarray]:
-    """The model's weights as the widget wants them, float32.
-
-    ``table`` (27, H) is what each sign adds to the state before tanh: W times its embedding, and
-    both biases; ``U`` (H, H), ``V`` (27, H) and ``c`` (27,) are the recurrent matrix and the head.
-    """
-    rnn, head = model.rnn, model.head
-    table = model.embedding.weight.data @ rnn.weight_ih_l0.data.T
-    table += rnn.bias_ih_l0.data + rnn.bias_hh_l0.data
-    parts = {"table": table, "U": rnn.weight_hh_l0.data}
-    parts |= {"V": head.weight.data, "c": head.bias.data}
-    return {name: np.asarray(part, np.float32) for name, part in parts.items()}
 
 
 def next_sign(weights: Mapping[str, np.ndarray], start: str, temperature: float) -> np.ndarray:
@@ -93,39 +75,6 @@ def _probabilities(
     return e / e.sum(axis=1, keepdims=True)
 
 
-def train(
-    hidden: int = HIDDEN, epochs: int = EPOCHS, words: int | None = None
-) -> dict[str, np.ndarray]:
-    """Train a network on `words` words of the pronouncing dictionary (None: all); see `fold`."""
-    from utils.datasets import load_pronunciations
-    from utils.models.rnn import LetterRNN, letter_loss
-    from utils.optim import Adam
-    from utils.text import next_letter_pairs
-    from utils.training import fit
-
-    rng = np.random.default_rng(SEED)
-    x, y = next_letter_pairs(load_pronunciations().x_train[:words])
-    model, batch = LetterRNN(hidden, rng=rng), 128
-    steps = epochs * -(-len(x) // batch)
-    fit(
-        model, (x, y), epochs, Adam(model.parameters(), lr=6e-3), letter_loss, batch_size=batch,
-        schedule=lambda t: 1 - t / steps, max_norm=5.0, rng=rng,
-    )  # fmt: skip
-    return fold(model)
-
-
-def save(weights: Mapping[str, np.ndarray], path: Path = RECORD) -> None:
-    """Keep the weights, in half precision."""
-    np.savez(path, **{name: np.asarray(part, np.float16) for name, part in weights.items()})
-
-
-@functools.cache
-def recorded(path: Path = RECORD) -> Mapping[str, np.ndarray]:
-    """The recorded weights as float32."""
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name].astype(np.float32) for name in file.files}
-
-
 class WordWriter(Hero):
     """Type how a word begins; see what letter the network expects next, and words it writes.
 
@@ -159,7 +108,7 @@ class WordWriter(Hero):
     weights = traitlets.Unicode(read_only=True).tag(sync=True)
 
     def __init__(self, model: LetterRNN | None = None, **state: Any) -> None:
-        self._weights = recorded() if model is None else fold(model)
+        self._weights = letters.weights() if model is None else letters.fold(model)
         flat = np.concatenate([self._weights[name].ravel() for name in ("table", "U", "V", "c")])
         self.set_trait("hidden", float(len(self._weights["U"])))
         self.set_trait("weights", base64.b64encode(flat.astype("<f4").tobytes()).decode("ascii"))
@@ -202,7 +151,3 @@ class WordWriter(Hero):
         for row, word in enumerate(self.words):
             right.text(0, 1 - (row + 0.5) / WORDS, word, va="center")
         return fig
-
-
-if __name__ == "__main__":
-    save(train())

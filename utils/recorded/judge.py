@@ -5,7 +5,7 @@ A generator has no test accuracy. So its digits are shown to the convolutional n
 digit, `coverage` whether all digits appear, `frechet_distance` whether the pictures as a whole are
 distributed like real ones.
 
-``python -m utils.judge`` trains the network again, in a quarter of a minute.
+``python -m utils.recorded.judge`` trains the network again, in a quarter of a minute.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import numpy as np
 
 from utils import metrics, recorded
 
-COMMAND = "python -m utils.judge"
 CLASSES = 10
 FEATURES = 64 * 3 * 3  # what the last layer sees
 PROJECTED = 64  # directions in which the features are compared
@@ -207,4 +206,4 @@ def _moments(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 if __name__ == "__main__":
-    recorded.save("judge", COMMAND, train())
+    recorded.make("judge", train, seeds=[SEED])

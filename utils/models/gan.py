@@ -1,7 +1,6 @@
-"""Generators of digits: DCGAN in Keras, LSGAN and WGAN-GP in PyTorch, and a recorded generator.
+"""Generative adversarial networks: losses, DCGAN in Keras, LSGAN and WGAN-GP in PyTorch.
 
 Images are in [−1, 1] here, since a generator ends in tanh; `to_unit` brings them back to [0, 1].
-``python -m utils.gans`` trains the recorded generator again (some minutes on one core).
 """
 
 from __future__ import annotations
@@ -11,24 +10,93 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils import recorded
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from torch import Tensor, nn
+
 LATENT, WIDTH, BATCH = 32, 16, 64
-RATE = 1e-3
+LR = 1e-3
 REAL_LABEL = 0.9  # one-sided label smoothing
-COMMAND = "python -m utils.gans"
-EPOCHS, OTHERS = 90, 60
-STAGES = (1, 2, 5, 10, 20, 45, 90)  # epochs after which the record keeps pictures and scores
-FILMED, JUDGED = 12, 1000  # latents of the film; images that are judged
+BETAS = {"GAN": (0.5, 0.999), "LSGAN": (0.5, 0.999), "WGAN-GP": (0.0, 0.9)}  # of Adam
 
 
 def to_unit(images: Any) -> np.ndarray:
     """Images (N, 28, 28) in [0, 1] of a generator's output in [−1, 1], whatever its framework."""
     array = images.numpy(force=True) if hasattr(images, "detach") else np.asarray(images)
     return np.clip((array.reshape(-1, 28, 28) + 1) / 2, 0, 1)
+
+
+# ---------------------------------------------------------------- losses
+
+
+def discriminator_loss(kind: str, real: Tensor, fake: Tensor) -> Tensor:
+    """What the discriminator descends, from its scores of real and of generated samples, (N, 1).
+
+    * ``"GAN"``: −E ln σ(D(x)) − E ln(1 − σ(D(G(z))))
+    * ``"LSGAN"``: E (D(x) − 1)² + E D(G(z))²
+    * ``"WGAN-GP"``: E D(G(z)) − E D(x), to which `gradient_penalty` is to be added
+
+    Sources: I. Goodfellow et al. (2014), arXiv:1406.2661; X. Mao et al. (2017), Least squares
+    generative adversarial networks, arXiv:1611.04076, eq. 9; I. Gulrajani et al. (2017), Improved
+    training of Wasserstein GANs, arXiv:1704.00028.
+
+    Raises:
+        ValueError: another kind.
+
+    """
+    from torch.nn.functional import softplus
+
+    if _known(kind) == "GAN":
+        return softplus(-real).mean() + softplus(fake).mean()
+    if kind == "LSGAN":
+        return ((real - 1) ** 2).mean() + (fake**2).mean()
+    return fake.mean() - real.mean()
+
+
+def generator_loss(kind: str, fake: Tensor) -> Tensor:
+    """What the generator descends, from the scores of its samples, (N, 1).
+
+    * ``"GAN"``: −E ln σ(D(G(z))), which does not saturate
+    * ``"LSGAN"``: E (D(G(z)) − 1)²
+    * ``"WGAN-GP"``: −E D(G(z))
+
+    Raises:
+        ValueError: another kind.
+
+    """
+    from torch.nn.functional import softplus
+
+    if _known(kind) == "GAN":
+        return softplus(-fake).mean()
+    return ((fake - 1) ** 2).mean() if kind == "LSGAN" else -fake.mean()
+
+
+def gradient_penalty(critic: nn.Module, x: Tensor, fake: Tensor) -> Tensor:
+    """Mean of (‖∇D‖ − 1)² at random points between real and generated samples.
+
+    Source: I. Gulrajani et al. (2017), Improved training of Wasserstein GANs, arXiv:1704.00028,
+    algorithm 1. The gradient of the *sum* of the scores is the gradient of each of them only if no
+    score depends on another sample: no batch normalization in the critic.
+
+    Args:
+        critic: maps (N, …) to scores, one for each sample.
+        x: real samples, (N, …).
+        fake: generated samples of the same shape.
+
+    """
+    import torch
+
+    u = torch.rand(len(x), *[1] * (x.ndim - 1))
+    between = (u * x + (1 - u) * fake).requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    return ((gradient.flatten(1).norm(dim=1) - 1) ** 2).mean()
+
+
+def _known(kind: str) -> str:
+    if kind not in BETAS:
+        raise ValueError(f"kind must be one of {', '.join(BETAS)}; got {kind!r}")
+    return kind
 
 
 # ---------------------------------------------------------------- Keras
@@ -110,7 +178,7 @@ def train_dcgan(
     seed: int = 0,
     after_epoch: Callable[[int, Any], None] = lambda epoch, G: None,
 ) -> Any:
-    """Train a DCGAN and return its generator, a Keras model; both rates fall linearly to 0.
+    """Train a DCGAN and return its generator, a Keras model; learning rates fall linearly to 0.
 
     Args:
         images: real images (N, 28, 28) in [0, 1].
@@ -125,14 +193,14 @@ def train_dcgan(
     tf.keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
     G, D = keras_generator(), keras_discriminator()
-    players = [tf.keras.optimizers.Adam(RATE, beta_1=0.5) for _ in "GD"]
+    players = [tf.keras.optimizers.Adam(LR, beta_1=0.5) for _ in "GD"]
     step = dcgan_step(G, D, *players)
     x = tf.constant(2 * images[..., None] - 1)
     steps, done = epochs * (len(images) // BATCH), 0
     for epoch in range(epochs):
         for rows in batches(len(images), rng):
             for optimizer in players:
-                optimizer.learning_rate.assign(RATE * (1 - done / steps))
+                optimizer.learning_rate.assign(LR * (1 - done / steps))
             step(tf.gather(x, rows), rng.normal(size=(BATCH, LATENT)).astype(np.float32))
             done += 1
         after_epoch(epoch + 1, G)
@@ -178,12 +246,9 @@ def torch_discriminator(width: int = WIDTH, *, normalize: bool = True, dropout: 
 class TorchGame:
     """An LSGAN or a WGAN-GP in PyTorch: two networks and their moves.
 
-    Sources: X. Mao et al. (2017), Least squares generative adversarial networks, arXiv:1611.04076,
-    eq. 9; I. Gulrajani et al. (2017), Improved training of Wasserstein GANs, arXiv:1704.00028.
-
     Args:
-        kind: ``"LSGAN"`` or ``"WGAN-GP"``.
-        rate: the learning rate at the start; None takes 5e-4 for LSGAN and 1e-3 for WGAN-GP.
+        kind: ``"LSGAN"`` or ``"WGAN-GP"``, as in `discriminator_loss`.
+        lr: the learning rate at the start; None takes 5e-4 for LSGAN and 1e-3 for WGAN-GP.
 
     Attributes:
         G: the generator, as `torch_generator` makes it.
@@ -194,18 +259,19 @@ class TorchGame:
 
     """
 
-    def __init__(self, kind: str, rate: float | None = None) -> None:
+    def __init__(self, kind: str, lr: float | None = None) -> None:
         import torch
 
         if kind not in ("LSGAN", "WGAN-GP"):
             raise ValueError(f"kind must be 'LSGAN' or 'WGAN-GP', got {kind!r}")
-        self._squares = squares = kind == "LSGAN"
-        self._rate = rate or (RATE / 2 if squares else RATE)
-        betas = (0.5, 0.999) if squares else (0.0, 0.9)
+        self.kind, self._penalized = kind, kind == "WGAN-GP"
+        self._lr = lr or (LR if self._penalized else LR / 2)
         self.G = torch_generator()
-        self.D = torch_discriminator(normalize=squares, dropout=0.3 if squares else 0)
+        self.D = torch_discriminator(
+            normalize=not self._penalized, dropout=0 if self._penalized else 0.3
+        )
         self._of_G, self._of_D = (
-            torch.optim.Adam(model.parameters(), betas=betas) for model in (self.G, self.D)
+            torch.optim.Adam(model.parameters(), betas=BETAS[kind]) for model in (self.G, self.D)
         )
         self._moves = 0
 
@@ -217,22 +283,18 @@ class TorchGame:
         """
         import torch
 
-        from utils.ring import gradient_penalty
-
         D, fake = self.D, self.G(torch.randn(len(x), LATENT)).detach()
-        if self._squares:
-            loss = ((D(x) - 1) ** 2).mean() + (D(fake) ** 2).mean()
-        else:
-            loss = D(fake).mean() - D(x).mean() + 10 * gradient_penalty(D, x, fake)
+        loss = discriminator_loss(self.kind, D(x), D(fake))
+        if self._penalized:
+            loss = loss + 10 * gradient_penalty(D, x, fake)
         self._descend(self._of_D, loss, left)
         self._moves += 1
-        if self._squares or self._moves % 3 == 0:
+        if not self._penalized or self._moves % 3 == 0:
             score = D(self.G(torch.randn(len(x), LATENT)))
-            loss = ((score - 1) ** 2).mean() if self._squares else -score.mean()
-            self._descend(self._of_G, loss, left)
+            self._descend(self._of_G, generator_loss(self.kind, score), left)
 
     def _descend(self, optimizer: Any, loss: Any, left: float) -> None:
-        optimizer.param_groups[0]["lr"] = self._rate * left
+        optimizer.param_groups[0]["lr"] = self._lr * left
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -244,17 +306,17 @@ def train_torch(
     epochs: int,
     *,
     seed: int = 0,
-    rate: float | None = None,
+    lr: float | None = None,
     after_epoch: Callable[[int, Any], None] = lambda epoch, G: None,
 ) -> Any:
-    """Train a `TorchGame` and return its generator; both rates fall linearly to 0.
+    """Train a `TorchGame` and return its generator; both learning rates fall linearly to 0.
 
     Args:
         kind: ``"LSGAN"`` or ``"WGAN-GP"``.
         images: real images (N, 28, 28) in [0, 1].
         epochs: how often the discriminator sees each.
         seed: of weights, order and noise; PyTorch's generator goes on from it.
-        rate: the learning rate at the start, as in `TorchGame`.
+        lr: the learning rate at the start, as in `TorchGame`.
         after_epoch: called with the number of epochs done and the generator.
 
     Raises:
@@ -265,7 +327,7 @@ def train_torch(
 
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    game = TorchGame(kind, rate)
+    game = TorchGame(kind, lr)
     x = torch.tensor(2 * images[:, None] - 1)
     steps, done = epochs * (len(images) // BATCH), 0
     for epoch in range(epochs):
@@ -288,7 +350,36 @@ def generate(G: Any, z: np.ndarray) -> np.ndarray:
     return to_unit(G(z.astype(np.float32), training=False))
 
 
-# ---------------------------------------------------------------- the record
+# ---------------------------------------------------------------- latents
+
+
+def latents(n: int, seed: int = 0) -> np.ndarray:
+    """`n` latents from N(0, 1), always the same, (n, latent) as float32."""
+    # RandomState's stream is frozen: the same latents under every version of NumPy
+    return np.random.RandomState(seed).normal(size=(n, LATENT)).astype(np.float32)
+
+
+def slerp(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
+    """Spherical interpolation: the latent at the share `t` of the way from a to b, both (latent,).
+
+    The angle grows evenly, and the length goes evenly from ‖a‖ to ‖b‖. On a straight line the
+    middle of two latents would be too short: in many dimensions nearly all of N(0, I) has length
+    √D, and two draws are nearly at right angles.
+
+    Source: T. White (2016), Sampling generative networks, arXiv:1609.04468; there without the
+    lengths.
+    """
+    lengths = np.linalg.norm(a), np.linalg.norm(b)
+    u, v = a / lengths[0], b / lengths[1]
+    angle = np.arccos(np.clip(u @ v, -1, 1))
+    if angle < 1e-6:  # the same direction
+        turned = u
+    else:
+        turned = (np.sin((1 - t) * angle) * u + np.sin(t * angle) * v) / np.sin(angle)
+    return ((1 - t) * lengths[0] + t * lengths[1]) * turned
+
+
+# ---------------------------------------------------------------- without batch normalization
 
 
 def fold(G: Any) -> dict[str, np.ndarray]:
@@ -325,69 +416,3 @@ def apply_folded(weights: dict[str, np.ndarray], z: np.ndarray) -> np.ndarray:
         h = conv_transpose2d(h, Tensor(w["w1"]), Tensor(w["b1"]), stride=2, padding=1).relu()
         h = conv_transpose2d(h, Tensor(w["w2"]), Tensor(w["b2"]), stride=2, padding=1).tanh()
     return to_unit(h.data)
-
-
-def latents(n: int, seed: int = 0) -> np.ndarray:
-    """`n` latents from N(0, 1), always the same, (n, latent) as float32."""
-    # RandomState's stream is frozen: the same latents under every version of NumPy
-    return np.random.RandomState(seed).normal(size=(n, LATENT)).astype(np.float32)
-
-
-def record(epochs: int = EPOCHS, others: int = OTHERS, seed: int = 0) -> dict[str, np.ndarray]:
-    """Train all three generators and return what is kept of them.
-
-    Args:
-        epochs: of the DCGAN.
-        others: epochs of LSGAN and WGAN-GP.
-        seed: of each.
-
-    Returns:
-        The DCGAN's folded weights as float16; for each stage of its training ``epoch``,
-        ``confidence``, ``classes`` (10,), ``distance`` and ``film`` (12, 28, 28) as bytes;
-        ``anchors``, for each digit the latent that the judge is surest of, (10, latent); ``lsgan``
-        and ``wgan_gp``, pictures (12, 28, 28) as bytes.
-
-    """
-    from utils import judge
-    from utils.datasets import load_digits
-
-    digits, z = load_digits(full=False).x_train, latents(JUDGED)
-    kept: dict[str, list[Any]] = {
-        name: [] for name in ("epoch", "confidence", "classes", "distance", "film")
-    }
-
-    def look(epoch: int, G: Any) -> None:
-        if epoch in STAGES or epoch == epochs:
-            images = generate(G, z)
-            kept["epoch"].append(epoch)
-            kept["confidence"].append(judge.confidence(images))
-            kept["classes"].append(judge.coverage(images))
-            kept["distance"].append(judge.frechet_distance(images))
-            kept["film"].append(_bytes(images[:FILMED]))
-
-    weights = fold(train_dcgan(digits, epochs, seed=seed, after_epoch=look))
-    weights = {name: array.astype(np.float16) for name, array in weights.items()}
-    p = judge.probabilities(apply_folded(weights, z))
-    pictures = {
-        name: _bytes(generate(train_torch(kind, digits, others, seed=seed), z[:FILMED]))
-        for name, kind in (("lsgan", "LSGAN"), ("wgan_gp", "WGAN-GP"))
-    }
-    scores = {name: np.array(values) for name, values in kept.items()}
-    return weights | scores | pictures | {"anchors": z[p.argmax(axis=0)]}
-
-
-def _bytes(images: np.ndarray) -> np.ndarray:
-    return np.round(255 * images).astype(np.uint8)
-
-
-def recorded_weights() -> dict[str, np.ndarray]:
-    """The folded weights of the recorded generator, for `apply_folded`."""
-    kept = recorded.load("generator")
-    return {name: kept[name] for name in ("w0", "b0", "w1", "b1", "w2", "b2")}
-
-
-if __name__ == "__main__":
-    import torch
-
-    torch.set_num_threads(1)
-    recorded.save("generator", COMMAND, record())
