@@ -40,28 +40,18 @@ def test_speak_equals_torch(seed):
 
 
 def test_recorded_weights_pronounce_unseen_words():
-    data = load_pronunciations()
+    data, kept = load_pronunciations(), pronouncer.weights()
     words, right = data.x_test[:300], data.all_test[:300]
-    answers = [speak("".join(word), pronouncer.weights()).phonemes for word in words]
+    answers = [speak("".join(word), kept).phonemes for word in words]
     assert error_rate(answers, right) < 0.12
-    assert speak("phonetic", pronouncer.weights()).phonemes == (
-        "F",
-        "AH",
-        "N",
-        "EH",
-        "T",
-        "IH",
-        "K",
-    )
+    assert speak("phonetic", kept).phonemes == ("F", "AH", "N", "EH", "T", "IH", "K")
 
 
 def test_recorded_weights_fit_the_network():
-    model = Pronouncer()
-    model.load_state_dict(
-        {name: torch.tensor(value) for name, value in pronouncer.weights().items()}
-    )
+    model, kept = Pronouncer(), pronouncer.weights()
+    model.load_state_dict({name: torch.tensor(value) for name, value in kept.items()})
     (answer,) = pronounce(model, ["knight"], PHONEMES)
-    assert answer.phonemes == speak("knight", pronouncer.weights()).phonemes == ("N", "AY", "T")
+    assert answer.phonemes == speak("knight", kept).phonemes == ("N", "AY", "T")
 
 
 def test_a_short_recording_is_made_and_read_again(monkeypatch):
@@ -117,9 +107,8 @@ def test_what_is_sent_to_the_browser_is_what_python_has():
     scales = np.frombuffer(base64.b64decode(speaker.scales), "<f4").astype(float)
     for name, rows, cols in speaker.arrays:
         array = whole[: rows * cols].reshape(rows, cols) * scales[:rows, None]
-        np.testing.assert_array_equal(
-            array.reshape(pronouncer.weights()[name].shape), pronouncer.weights()[name]
-        )
+        kept = pronouncer.weights()[name]
+        np.testing.assert_array_equal(array.reshape(kept.shape), kept)
         whole, scales = whole[rows * cols :], scales[rows:]
     assert len(whole) == len(scales) == 0
 
