@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.browser import lab as jupyter
+from utils.layers.activations import ACTIVATIONS, activation
 from utils.widgets import ActivationExplorer, NeuronPlayground, XorBuilder
-from utils.widgets.activation_explorer import ACTIVATIONS, activation
 from utils.widgets.neuron_playground import neuron
 from utils.widgets.xor_builder import xor_network
 

@@ -1,5 +1,6 @@
 """Layers and losses on the engine, named and shaped as in PyTorch; one family a file."""
 
+from utils.layers.activations import GELU, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
 from utils.layers.attention import (
     AdditiveAttention,
     MultiheadAttention,
@@ -12,11 +13,7 @@ from utils.layers.basic import (
     Flatten,
     Linear,
     Module,
-    ReLU,
     Sequential,
-    Sigmoid,
-    Softmax,
-    Tanh,
     binary_cross_entropy_with_logits,
     cross_entropy,
     kl_div,
@@ -51,6 +48,7 @@ from utils.layers.recurrent import (
 )
 
 __all__ = [
+    "GELU",
     "GRU",
     "LSTM",
     "RNN",
@@ -66,6 +64,7 @@ __all__ = [
     "GRUCell",
     "LSTMCell",
     "LayerNorm",
+    "LeakyReLU",
     "Linear",
     "MaxPool2d",
     "Module",

@@ -1,4 +1,4 @@
-"""Modules, dense layers, activations and losses.
+"""Modules, dense layers and losses.
 
 A `Module` finds its parts by itself: a `Tensor` kept as an attribute is a parameter, a NumPy array
 a buffer (a state that is saved but not learned), a `Module` a child. Parts are named by their path,
@@ -162,41 +162,6 @@ class Linear(Module):
             )
         y = x @ self.weight.T
         return y if self.bias is None else y + self.bias
-
-
-class ReLU(Module):
-    """The larger of x and 0."""
-
-    def forward(self, x: Tensor | ArrayLike) -> Tensor:
-        """Element-wise."""
-        return as_tensor(x).relu()
-
-
-class Tanh(Module):
-    """Hyperbolic tangent."""
-
-    def forward(self, x: Tensor | ArrayLike) -> Tensor:
-        """Element-wise."""
-        return as_tensor(x).tanh()
-
-
-class Sigmoid(Module):
-    """Logistic function σ(x) = 1/(1 + e⁻ˣ)."""
-
-    def forward(self, x: Tensor | ArrayLike) -> Tensor:
-        """Element-wise."""
-        return as_tensor(x).sigmoid()
-
-
-class Softmax(Module):
-    """Positive numbers that sum to 1 along the axis `dim`."""
-
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
-
-    def forward(self, x: Tensor | ArrayLike) -> Tensor:
-        """Same shape as `x`."""
-        return as_tensor(x).softmax(self.dim)
 
 
 class Flatten(Module):

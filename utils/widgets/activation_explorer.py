@@ -2,59 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets
 
 from utils import plotting
+from utils.layers.activations import ACTIVATIONS, ALPHA, activation
 from utils.widgets._hero import Hero, Numbers, script
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-ACTIVATIONS = ("step", "sigmoid", "tanh", "ReLU", "leaky ReLU", "GELU", "identity")
-ALPHA = 0.1
-
-
-def activation(name: str, z: Any, alpha: float = ALPHA) -> tuple[np.ndarray, np.ndarray]:
-    """Return f(z) and f′(z), element by element.
-
-    Where f has no derivative (z = 0 for step, ReLU, leaky ReLU) f′ is that of the left side, as in
-    PyTorch. GELU is the exact z·Φ(z), not the tanh approximation (Hendrycks & Gimpel 2016,
-    arXiv:1606.08415).
-
-    Args:
-        name: one of `ACTIVATIONS`.
-        z: any shape.
-        alpha: slope of leaky ReLU for z ≤ 0.
-
-    Raises:
-        ValueError: unknown name.
-
-    """
-    z = np.asarray(z, float)
-    if name == "step":
-        return np.where(z > 0, 1.0, 0.0), np.zeros_like(z)
-    if name == "sigmoid":
-        return _sigmoid(z), _sigmoid(z) * _sigmoid(-z)
-    if name == "tanh":
-        return np.tanh(z), 1 - np.tanh(z) ** 2
-    if name == "ReLU":
-        return np.where(z > 0, z, 0.0), np.where(z > 0, 1.0, 0.0)
-    if name == "leaky ReLU":
-        return np.where(z > 0, z, alpha * z), np.where(z > 0, 1.0, alpha)
-    if name == "GELU":
-        cdf = (1 + np.vectorize(math.erf, otypes=[float])(z / math.sqrt(2))) / 2
-        return z * cdf, cdf + z * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-    if name == "identity":
-        return z.copy(), np.ones_like(z)
-    raise ValueError(f"unknown activation {name!r}; choose one of {', '.join(ACTIVATIONS)}")
-
-
-def _sigmoid(z: np.ndarray) -> np.ndarray:
-    return np.exp(-np.logaddexp(0, -z))  # never overflows
 
 
 class Choice(traitlets.Enum):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets
+from scipy.special import softmax
 
 from utils import plotting
 from utils.widgets._hero import Hero, Numbers, script
@@ -166,9 +167,7 @@ class DigitPad(Hero):
     @property
     def probabilities(self) -> np.ndarray:
         """The softmax of the last layer's scores, (classes,)."""
-        scores = self.activations[-1].astype(float)
-        e = np.exp(scores - scores.max())
-        return e / e.sum()
+        return softmax(self.activations[-1].astype(float))
 
     @property
     def answer(self) -> str:

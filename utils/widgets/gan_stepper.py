@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import traitlets
+from scipy.special import expit
 
 from utils import plotting
 from utils.widgets._hero import Hero, Numbers, script
@@ -74,17 +75,12 @@ class Game(NamedTuple):
     log_sigma: float
 
 
-def sigmoid(s: np.ndarray) -> np.ndarray:
-    """1/(1 + e⁻ˢ)."""
-    return 1 / (1 + np.exp(-s))
-
-
 def move_discriminator(game: Game, target: str) -> Game:
     """One Adam step on −E ln D(x) − E ln(1 − D(G(z)))."""
     real, fake = batch(target), game.mean + np.exp(game.log_sigma) * quantiles()
     f, _, df = score(game.theta, real)
     g, _, dg = score(game.theta, fake)
-    gradient = -(sigmoid(-f) @ df) / len(real) + (sigmoid(g) @ dg) / len(fake)
+    gradient = -(expit(-f) @ df) / len(real) + (expit(g) @ dg) / len(fake)
     t = game.t + 1
     m = BETA1 * game.m + (1 - BETA1) * gradient
     v = BETA2 * game.v + (1 - BETA2) * gradient**2
@@ -97,7 +93,7 @@ def pulls(game: Game, loss: str) -> np.ndarray:
     fake = game.mean + np.exp(game.log_sigma) * quantiles()
     f, slope, _ = score(game.theta, fake)
     # −ln σ(f) has the derivative −σ(−f)·f′, ln(1 − σ(f)) the derivative −σ(f)·f′
-    return (sigmoid(-f) if loss == LOSSES[0] else sigmoid(f)) * slope
+    return (expit(-f) if loss == LOSSES[0] else expit(f)) * slope
 
 
 def move_generator(game: Game, loss: str, rate: float) -> Game:
@@ -247,4 +243,4 @@ def _curves(game: Game, target: str) -> dict[str, np.ndarray]:
     q = density(x, (game.mean,), float(np.exp(game.log_sigma)))
     total = p + q
     best = np.divide(p, total, out=np.full_like(p, 0.5), where=total > 0)
-    return {"x": x, "p": p, "q": q, "D": sigmoid(score(game.theta, x)[0]), "best": best}
+    return {"x": x, "p": p, "q": q, "D": expit(score(game.theta, x)[0]), "best": best}

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets
+from scipy.special import expit, softmax
 
 from utils import plotting, recorded
-from utils.engine import _sigmoid
 from utils.recorded.names_lstm import MAX_LETTERS, MAX_UNITS, PARTS, parts_of
 from utils.text import encode_letters
 from utils.widgets._hero import Hero, Letters, Numbers, script
@@ -43,11 +43,10 @@ def gates(weights: Mapping[str, Any], name: str) -> dict[str, np.ndarray]:
     rows: dict[str, list[np.ndarray]] = {key: [] for key in (*MAPS, "p")}
     for letter in encode_letters([name])[0]:
         i, f, g, o = np.split(W @ E[letter] + U @ h + b, 4)
-        i, f, g, o = _sigmoid(i), _sigmoid(f), np.tanh(g), _sigmoid(o)
+        i, f, g, o = expit(i), expit(f), np.tanh(g), expit(o)
         c = f * c + i * g
         h = o * np.tanh(c)
-        e = np.exp(V @ h + a - (V @ h + a).max())
-        values = {"f": f, "i": i, "o": o, "g": g, "c": c, "h": h, "p": e / e.sum()}
+        values = {"f": f, "i": i, "o": o, "g": g, "c": c, "h": h, "p": softmax(V @ h + a)}
         for key, value in values.items():
             rows[key].append(value)
     widths = {key: len(a) if key == "p" else len(h) for key in rows}

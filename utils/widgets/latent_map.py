@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets
+from scipy.special import expit
 
 from utils import plotting, recorded
 from utils.widgets._hero import Hero, Numbers, script
@@ -35,7 +36,7 @@ def decode(weights: Mapping[str, Any], z: Any) -> np.ndarray:
     depth = sum(name.startswith("w") for name in weights)
     for i in range(depth):
         a = a @ np.asarray(weights[f"w{i}"], float).T + np.asarray(weights[f"b{i}"], float)
-        a = np.maximum(a, 0) if i < depth - 1 else 1 / (1 + np.exp(-a))
+        a = np.maximum(a, 0) if i < depth - 1 else expit(a)
     return a
 
 

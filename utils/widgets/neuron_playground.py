@@ -8,8 +8,9 @@ import numpy as np
 import traitlets
 
 from utils import plotting
+from utils.layers.activations import ACTIVATIONS, activation
 from utils.widgets._hero import Hero, Numbers, script
-from utils.widgets.activation_explorer import ACTIVATIONS, Choice, activation
+from utils.widgets.activation_explorer import Choice
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

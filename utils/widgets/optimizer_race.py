@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets
+from scipy.special import expit
 
 from utils import plotting
 from utils.widgets._hero import Hero, Numbers, script
@@ -68,7 +69,7 @@ def gradient(surface: str, w: Any, examples: Any = None) -> np.ndarray:
     if surface == "digits":
         x, t = (POINTS, TARGETS) if examples is None else (POINTS[examples], TARGETS[examples])
         margin = t * (w1 * x[:, 0] + w2 * x[:, 1])
-        slope = -t / (1 + np.exp(margin))
+        slope = -t * expit(-margin)
         return (slope[:, None] * x).mean(axis=0) + DECAY * np.array([w1, w2])
     if surface == "ravine":
         g = np.array([w1, 25 * w2])

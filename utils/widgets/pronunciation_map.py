@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import traitlets
+from scipy.special import expit, softmax
 
 from utils import plotting
 from utils.datasets.pronunciations import EXAMPLES, LONGEST
@@ -54,7 +55,7 @@ def speak(word: str, w: Mapping[str, np.ndarray], temperature: float = 1.0) -> A
         W, U, b, d = (w[f"{name}.{kind}_l0"] for kind in _GRU)
         r, z, n = np.split(x @ W.T + b, 3)
         r_h, z_h, n_h = np.split(h @ U.T + d, 3)
-        r, z = 1 / (1 + np.exp(-r - r_h)), 1 / (1 + np.exp(-z - z_h))
+        r, z = expit(r + r_h), expit(z + z_h)
         return (1 - z) * np.tanh(n + r * n_h) + z * h
 
     def read(name: str, sequence: np.ndarray) -> np.ndarray:
@@ -73,8 +74,8 @@ def speak(word: str, w: Mapping[str, np.ndarray], temperature: float = 1.0) -> A
     for _ in range(LONGEST):
         y = w["phonemes.weight"][code]
         state = step("writer", y, state)
-        a = _softmax(keys @ linear("query", state) / scale)
-        p = _softmax(linear("output", np.concatenate([state, a @ memory, y])))
+        a = softmax(keys @ linear("query", state) / scale)
+        p = softmax(linear("output", np.concatenate([state, a @ memory, y])))
         code = END + int(p[END:].argmax())  # neither padding nor START
         probabilities.append(p)
         if code == END:
@@ -86,11 +87,6 @@ def speak(word: str, w: Mapping[str, np.ndarray], temperature: float = 1.0) -> A
 
 
 _GRU = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-
-
-def _softmax(scores: np.ndarray) -> np.ndarray:
-    e = np.exp(scores - scores.max())
-    return e / e.sum()
 
 
 class PronunciationMap(Hero):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets
+from scipy.special import softmax
 
 from utils import plotting
 from utils.recorded import letters
@@ -70,9 +71,7 @@ def _read(weights: Mapping[str, np.ndarray], start: str) -> np.ndarray:
 def _probabilities(
     weights: Mapping[str, np.ndarray], h: np.ndarray, temperature: float
 ) -> np.ndarray:
-    scores = (h @ weights["V"].T.astype(float) + weights["c"]) / temperature
-    e = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
+    return softmax((h @ weights["V"].T.astype(float) + weights["c"]) / temperature, axis=1)
 
 
 class WordWriter(Hero):
