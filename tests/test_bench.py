@@ -25,7 +25,9 @@ def race(tmp_path, monkeypatch):
         "theirs": Contestant("theirs", lambda seed: {"accuracy": 0.25}),
         "absent": Contestant("absent", absent),
     }
-    race = Race("demo", "a race", {"accuracy": "{:.0%}", "seconds": "{:.1f}"}, contestants)
+    columns = {"accuracy": "{:.0%}", "seconds": "{:.1f}"}
+    headline = "ours {ours[accuracy]}, theirs {theirs[accuracy]}"
+    race = Race("demo", "a race", columns, contestants, headline)
     monkeypatch.setattr(Race, "_in_a_process", Race._once)
     return race
 
@@ -39,6 +41,7 @@ def test_a_race_keeps_all_runs_and_prints_their_medians(race, capsys):
     kept = json.loads(race.path.read_text(encoding="utf-8"))
     assert [run["seconds"] for run in kept["ours"]["runs"]] == [0, 1, 2]
     assert kept.keys() == {"ours", "theirs"}
+    assert race.line(kept) == "ours 60%, theirs 25%"
     assert kept["ours"]["machine"]
 
 
@@ -54,7 +57,9 @@ def test_a_single_contestant_leaves_the_others_results(race, capsys):
 
 def test_without_its_data_a_race_is_skipped(race, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_REAL_DATA", str(tmp_path))
-    needy = Race(race.name, race.title, race.columns, race.contestants, needs="photos.xz")
+    needy = Race(
+        race.name, race.title, race.columns, race.contestants, race.headline, needs="photos.xz"
+    )
     assert needy.main([]) == 0
     assert "no folder with photos.xz" in capsys.readouterr().out
     assert not needy.path.exists()
@@ -81,7 +86,7 @@ def test_the_ratio_of_two_times_stands_where_it_is_asked_for():
         "ours": Contestant("ours", absent, "", "theirs"),
         "theirs": Contestant("theirs: slowly", absent),
     }
-    race = Race("demo", "a race", {"seconds": "{:.0f}"}, pair)
+    race = Race("demo", "a race", {"seconds": "{:.0f}"}, pair, "")
     kept = {n: {"runs": [{"seconds": s}]} for n, s in (("ours", 30), ("theirs", 12))}
     assert race.table(kept).splitlines() == [
         "| a race | seconds | ratio of seconds | target |",
@@ -100,17 +105,22 @@ def test_contestants_without_a_result_are_named():
         "r",
         {"x": "{}"},
         {n: Contestant(t, absent) for n, t in zip("ab", (title, "b"), strict=True)},
+        "",
     )
     assert race.missing({"b": {}}) == f" Not run on this machine: {title}."
     assert race.missing({"a": {}, "b": {}}) == ""
 
 
-def test_readme_shows_what_the_races_left():
-    text = _readme.README.read_text(encoding="utf-8")
-    assert _readme.tables() in text
-    assert _readme.with_tables(text) == text
+def test_both_pages_show_what_the_races_left():
+    for page, content in (
+        (_readme.TABLES, _readme.tables()),
+        (_readme.README, _readme.lines()),
+    ):
+        text = page.read_text(encoding="utf-8")
+        assert content in text
+        assert _readme.filled(text, content) == text
 
 
-def test_a_readme_without_a_place_is_refused():
+def test_a_page_without_a_place_is_refused():
     with pytest.raises(ValueError, match="must have one"):
-        _readme.with_tables("# no tables here\n")
+        _readme.filled("# no place here\n", "a table")

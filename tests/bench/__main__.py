@@ -1,6 +1,6 @@
 """Measure the course against what a reader would take instead: ``python -m tests.bench [name …]``.
 
-``python -m tests.bench --readme`` writes what the races reached last into README.md.
+``python -m tests.bench --readme`` writes what the races reached last into BENCHMARKS.md and README.
 """
 
 from __future__ import annotations

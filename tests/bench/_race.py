@@ -1,7 +1,7 @@
 """A race: contestants on one thread, each run in a process of its own; medians over seeds.
 
 A bench is a module with a `RACE` that ends in ``sys.exit(RACE.main(sys.argv[1:]))``. What a
-contestant reached is kept in ``tests/bench/results``, and README's tables are made from there.
+contestant reached is kept in ``tests/bench/results``; BENCHMARKS.md and README are made from there.
 """
 
 from __future__ import annotations
@@ -77,9 +77,10 @@ class Race:
 
     Attributes:
         name: of the module in ``tests/bench``.
-        title: what is measured; heads README's table.
+        title: what is measured; heads the table.
         columns: name of a measured value → how to format it.
         contestants: by a short name for the command line.
+        headline: README's line, with medians as in the table for ``{contestant[column]}``.
         needs: a file in the folder COURSE_REAL_DATA, without which the race is skipped.
 
     """
@@ -88,6 +89,7 @@ class Race:
     title: str
     columns: Mapping[str, str]
     contestants: Mapping[str, Contestant]
+    headline: str
     needs: str = ""
 
     @property
@@ -156,6 +158,14 @@ class Race:
         """A sentence that names the contestants without a result; empty where all have one."""
         titles = [c.title for name, c in self.contestants.items() if name not in kept]
         return f" Not run on this machine: {'; '.join(titles)}." if titles else ""
+
+    def line(self, kept: Mapping[str, dict]) -> str:
+        """The headline, with the medians of what was kept."""
+        cells = {
+            name: {column: self._cell(column, entry["runs"]) for column in self.columns}
+            for name, entry in kept.items()
+        }
+        return self.headline.format(**cells)
 
     def _cell(self, column: str, runs: Sequence[Result]) -> str:
         values = [run[column] for run in runs if column in run]

@@ -1,4 +1,4 @@
-"""README's tables of measurements, made from what the races left in ``tests/bench/results``."""
+"""BENCHMARKS.md and README's lines, made from what the races left in ``tests/bench/results``."""
 
 from __future__ import annotations
 
@@ -9,16 +9,25 @@ import re
 from tests.bench._race import RESULTS, Race
 from tests.notebooks.execute import ROOT
 
-README = ROOT / "README.md"
+TABLES, README = ROOT / "BENCHMARKS.md", ROOT / "README.md"
 PLACE = re.compile(r"(<!-- bench: [^\n]* -->\n).*?(<!-- /bench -->)", re.DOTALL)
+
+
+def results() -> list[tuple[Race, dict]]:
+    """Each race that was run, with what it left."""
+    return [
+        (
+            importlib.import_module(f"tests.bench.{path.stem}").RACE,
+            json.loads(path.read_text(encoding="utf-8")),
+        )
+        for path in sorted(RESULTS.glob("*.json"))
+    ]
 
 
 def tables() -> str:
     """One table for each race that was run, and on what machine."""
     parts = []
-    for path in sorted(RESULTS.glob("*.json")):
-        race: Race = importlib.import_module(f"tests.bench.{path.stem}").RACE
-        kept = json.loads(path.read_text(encoding="utf-8"))
+    for race, kept in results():
         machines = sorted({entry["machine"] for entry in kept.values()})
         runs = sorted({len(entry["runs"]) for entry in kept.values()})
         count = f"{runs[0]}" if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
@@ -29,19 +38,25 @@ def tables() -> str:
     return "\n\n".join(parts)
 
 
-def with_tables(text: str) -> str:
-    """README's text with the present tables in their place.
+def lines() -> str:
+    """One line for each race that was run."""
+    return "\n".join(f"- {race.line(kept)}" for race, kept in results())
+
+
+def filled(text: str, content: str) -> str:
+    """A page's text with `content` in its place.
 
     Raises:
-        ValueError: README has no place for them.
+        ValueError: the page has no place for it.
 
     """
-    text, found = PLACE.subn(lambda m: f"{m[1]}\n{tables()}\n\n{m[2]}", text)
+    text, found = PLACE.subn(lambda m: f"{m[1]}\n{content}\n\n{m[2]}", text)
     if found != 1:
-        raise ValueError("README.md must have one '<!-- bench: … -->' and '<!-- /bench -->'")
+        raise ValueError("the page must have one '<!-- bench: … -->' and '<!-- /bench -->'")
     return text
 
 
 def write() -> None:
-    """Bring README up to date."""
-    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
+    """Bring both pages up to date."""
+    for page, content in ((TABLES, tables()), (README, lines())):
+        page.write_text(filled(page.read_text(encoding="utf-8"), content), encoding="utf-8")

@@ -50,6 +50,9 @@ RACE = Race(
         "lstm_1": contestant("LSTM, forget bias 1"),
         "lstm_3": contestant("LSTM, forget bias 3"),
     },
+    headline="**Memory** (chapter 09): a GRU learns to add two numbers 50 steps apart in "
+    "{gru[solved after, s]} s, an LSTM in {lstm_1[solved after, s]} s; a tanh RNN with "
+    "PyTorch's start is still at error {tanh[error]} after {tanh[steps]} steps.",
 )
 
 if __name__ == "__main__":

@@ -96,6 +96,9 @@ RACE = Race(
         ),
         "engine": Contestant("the same network in NumPy", engine),
     },
+    headline="**El Niño** (chapter 08): next month's sea temperature with an error of {keras[1 "
+    'month, °C]} °C; a straight line has {linear[1 month, °C]}, saying "as now" '
+    "{persistence[1 month, °C]}.",
 )
 
 if __name__ == "__main__":

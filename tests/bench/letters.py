@@ -99,6 +99,8 @@ RACE = Race(
         ),
         "torch": Contestant("the same in PyTorch", in_torch),
     },
+    headline="**Letters** (chapter 08): our recurrent network needs {engine[bits]} bits per letter "
+    "of an unseen word, counting pairs of letters {bigram[bits]}.",
 )
 
 if __name__ == "__main__":

@@ -123,6 +123,8 @@ RACE = Race(
             lambda seed: in_torch((400,), 1e-3, 128, lambda used: 1.0, seed),
         ),
     },
+    headline="**A model of digits** (chapter 12): {ours[nats]} nats per unseen digit in "
+    "{ours[seconds]} s; the textbook's recipe needs {textbook[nats]}.",
 )
 
 if __name__ == "__main__":

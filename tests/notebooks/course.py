@@ -70,15 +70,14 @@ def chapter_of(path: Path) -> Chapter | None:
 
 
 def badges(chapter: Chapter) -> str:
-    """Return the line of badges that open a chapter on Colab and on Binder, in Markdown."""
+    """Return the line that opens a chapter on Colab and on Binder, in Markdown.
+
+    Links, not pictures: those come from the network and would leave holes without it.
+    """
     place = repository().removeprefix(GITHUB)
     colab = f"https://colab.research.google.com/github/{place}/blob/{BRANCH}/chapters/"
     binder = f"https://mybinder.org/v2/gh/{place}/{BRANCH}?urlpath=lab/tree/chapters/"
-    return (
-        "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-        f"({colab}{chapter.file}) "
-        f"[![Open on Binder](https://mybinder.org/badge_logo.svg)]({binder}{chapter.file})"
-    )
+    return f"Open in [Colab]({colab}{chapter.file}) · on [Binder]({binder}{chapter.file})"
 
 
 def bootstrap() -> str:
