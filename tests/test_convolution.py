@@ -538,3 +538,20 @@ def test_inference_records_nothing(rng):
         y = layers.max_pool2d(layer(np.ones((1, 1, 6, 6))), 2)
     assert y.parents == ()
     assert not y.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"padding": "same"}, r"padding=\"same\" is padding = d\(k − 1\)/2"),
+        ({"padding": "valid"}, 'padding="valid" is padding = 0'),
+        ({"padding": "sane"}, "a whole number or a pair .* got 'sane'"),
+        ({"stride": 2.0}, "a whole number or a pair .* got 2.0"),
+        ({"dilation": (1, 1, 1)}, r"a whole number or a pair .* got \(1, 1, 1\)"),
+        ({"stride": None}, "got None"),
+    ],
+)
+def test_what_is_no_size_is_refused_in_words(options, message):
+    x, w = np.zeros((1, 1, 5, 5)), np.zeros((2, 1, 3, 3))
+    with pytest.raises(TypeError, match=message):
+        layers.conv2d(x, w, **options)

@@ -2,6 +2,7 @@
 
 import gc
 import operator
+import re
 import threading
 import time
 import weakref
@@ -392,7 +393,7 @@ def test_the_array_inside():
     values = np.arange(3.0)
     x = Tensor(values, requires_grad=True)
     assert x.numpy() is values
-    assert np.array_equal(np.asarray(x), values)
+    assert np.array_equal(np.asarray(x.detach()), values)
     assert (x.shape, x.ndim, len(x), x.dtype) == ((3,), 1, 3, np.float64)
     assert isinstance(x[1].item(), float)
     assert float(x[2]) == 2.0
@@ -402,6 +403,80 @@ def test_the_array_inside():
     assert repr(Tensor(1.5)) == "Tensor(1.5)"
     with pytest.raises(ValueError, match="size 1"):
         x.item()
+
+
+NUMPY_FUNCTIONS = {
+    "linalg.norm": np.linalg.norm,
+    "dot": lambda t: np.dot(t, t),
+    "concatenate": lambda t: np.concatenate([t, t]),
+    "stack": lambda t: np.stack((t, np.ones(3))),
+    "where": lambda t: np.where(np.ones(3, bool), t, 0.0),
+    "clip": lambda t: np.clip(t, 0, 1),
+    "mean": np.mean,
+    "sum": lambda t: np.sum(a=t),
+    "asarray": np.asarray,
+    "array of a list": lambda t: np.array([t, t]),
+    "Tensor": Tensor,
+    "Tensor of a list": lambda t: Tensor([t[0], t[1]]),
+    "Tensor of lists": lambda t: Tensor([[t, t], [t, t]]),
+}
+
+
+@pytest.mark.parametrize("function", NUMPY_FUNCTIONS.values(), ids=NUMPY_FUNCTIONS)
+def test_numpy_may_not_cut_the_graph_in_silence(function):
+    leaf = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    for tensor in (leaf, leaf * 2):
+        with pytest.raises(RuntimeError, match=r"gradient would be lost; .* detach\(\)"):
+            function(tensor)
+    plain = np.asarray(function(leaf.detach()), dtype=float)
+    with no_grad():
+        assert np.array_equal(np.asarray(function(leaf), dtype=float), plain)
+
+
+def test_numpy_may_ask_for_the_shape():
+    x = Tensor(np.ones((2, 3)), requires_grad=True)
+    assert (np.shape(x), np.ndim(x), np.size(x)) == ((2, 3), 2, 6)
+
+
+def changes(array):
+    """What people do to an array in place."""
+    yield lambda: array.__imul__(2)
+    yield lambda: array.fill(0)
+    yield lambda: array.__setitem__((0, 0), np.nextafter(array[0, 0], 9))
+    yield lambda: np.random.default_rng(0).shuffle(array)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [(3, 4), (300, 40)])  # a short and a long checksum
+@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("sparse", [False, True])
+def test_data_that_changed_since_they_were_used_are_noticed(dtype, size, number, sparse):
+    values = normal(0, size)[0].astype(dtype)
+    if sparse:
+        values[:] = np.eye(size[1], dtype=dtype)[np.arange(size[0]) % size[1]]
+    x, w = Tensor(values), Tensor(np.ones(size[1], dtype), requires_grad=True)
+    loss = (x @ w).tanh().sum()
+    list(changes(values))[number]()
+    with pytest.raises(RuntimeError, match=re.escape(f"a tensor {size} were changed after '@'")):
+        loss.backward()
+
+
+def test_a_weight_may_be_changed_in_place_after_backward_and_before_forward():
+    w = Tensor(np.ones(3), requires_grad=True)
+    for _ in range(3):
+        w.grad = None
+        (w * w).sum().backward()
+        w.data -= 0.1 * w.grad
+    np.testing.assert_allclose(w.data, 0.8**3)
+
+
+def test_results_that_a_rule_may_need_cannot_be_changed():
+    y = Tensor(np.ones(3), requires_grad=True).exp()
+    with pytest.raises(ValueError, match="read-only"):
+        y.data[0] = 0
+    with no_grad():
+        z = Tensor(np.ones(3), requires_grad=True).exp()
+    z.data[0] = 0  # belongs to no graph
 
 
 # --- backward ---

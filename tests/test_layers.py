@@ -1,12 +1,15 @@
 """Layers, losses and copied weights against PyTorch and Keras."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from utils import layers, runtime
-from utils.engine import Tensor
+from utils.engine import Tensor, no_grad
+from utils.layers import Linear, ReLU, Sequential
 from utils.weights import copy_weights
 
 tf = runtime.import_tensorflow()
@@ -385,3 +388,73 @@ def test_copy_weights_names_what_it_does_not_know(rng):
         copy_weights(np.ones(3), small)
     with pytest.raises(ValueError, match="no weights yet; call it once on a batch"):
         copy_weights(small, keras.Sequential([keras.layers.Dense(3)]))
+
+
+# --- what a module keeps ---
+
+NO_MODULES = {
+    "a list": (lambda rng: [[Linear(2, 8, rng=rng), ReLU()]], r"0 is a list; unpack it with \*"),
+    "a generator": (lambda rng: [(ReLU() for _ in range(2))], r"0 is a generator; unpack it"),
+    "a class": (lambda rng: [Linear(2, 8, rng=rng), ReLU], r"1 is the class ReLU, .*write ReLU\("),
+    "a function": (lambda rng: [np.tanh], "0 is a ufunc, not a Module"),
+    "a lambda": (lambda rng: [lambda x: x], "0 is a function, not a Module"),
+    "PyTorch's": (lambda rng: [torch.nn.ReLU()], "0 is a ReLU, not a Module"),
+    "nothing": (lambda rng: [None], "0 is a NoneType"),
+}
+
+
+@pytest.mark.parametrize(("parts", "message"), NO_MODULES.values(), ids=NO_MODULES)
+def test_sequential_takes_modules_alone(rng, parts, message):
+    with pytest.raises(TypeError, match=message):
+        Sequential(*parts(rng))
+
+
+class Collections(layers.Module):
+    """Keeps its parts in a list, a tuple and a dict, and remembers its latest activation."""
+
+    def __init__(self, rng):
+        self.hidden = [Linear(4, 4, rng=rng), [Linear(4, 4, rng=rng)]]
+        self.heads = {"left": Linear(4, 1, rng=rng), "right": (Linear(4, 1, rng=rng),)}
+        self.scales = [Tensor(np.ones(4), requires_grad=True)]
+        self.mean = np.zeros(4)
+        self.table = [np.zeros(2)]  # no buffer: as in PyTorch those are attributes
+        self.latest = self.frozen = None
+
+    def forward(self, x):
+        self.latest = self.hidden[1][0](self.hidden[0](x)) * self.scales[0]
+        self.frozen = self.latest.detach()
+        return self.heads["left"](self.latest) + self.heads["right"][0](self.latest)
+
+
+NAMES = [
+    *("hidden.0.weight", "hidden.0.bias", "hidden.1.0.weight", "hidden.1.0.bias"),
+    *("heads.left.weight", "heads.left.bias", "heads.right.0.weight", "heads.right.0.bias"),
+]
+
+
+def test_parts_are_found_in_lists_tuples_and_dicts(rng):
+    model = Collections(rng)
+    model(rng.normal(size=(3, 4))).sum().backward()
+    named = dict(model.named_parameters())
+    assert sorted(named) == sorted([*NAMES, "scales.0"])
+    assert all(parameter.grad is not None for parameter in named.values())
+    assert sorted(model.state_dict()) == sorted([*NAMES, "scales.0", "mean"])
+    assert not any(module.training for _, module in model.eval().named_modules())
+    assert len(list(model.named_modules())) == 5
+
+
+def test_an_activation_that_is_kept_is_no_parameter(rng):
+    model, fresh = Collections(rng), Collections(rng)
+    x = rng.normal(size=(3, 4))
+    for context in (contextlib.nullcontext, no_grad):
+        with context():
+            model(x)
+        fresh.load_state_dict(model.state_dict())
+        np.testing.assert_array_equal(model(x).data, fresh(x).data)
+
+
+def test_a_parameter_that_is_frozen_stays_one(rng):
+    model = Linear(2, 2, rng=rng)
+    model.weight.requires_grad = False
+    assert [name for name, _ in model.named_parameters()] == ["weight", "bias"]
+    assert model.state_dict().keys() == {"weight", "bias"}

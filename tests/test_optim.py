@@ -282,3 +282,20 @@ def test_inverse_time_is_the_formula_of_the_chapter():
     α, β = 0.3, 0.7
     for t in range(1, 20):  # the chapter counts from 1
         np.testing.assert_allclose(α * optim.inverse_time(β)(t - 1), α / (1 + β * (t - 1)))
+
+
+W = Tensor(np.ones(3), requires_grad=True)
+NO_PARAMETERS = {
+    "a bare tensor": (W, TypeError, r"write \[w\]"),
+    "none": ([], ValueError, "no parameters"),
+    "one twice": ([W, W], ValueError, "comes twice"),
+    "names": (["w"], TypeError, "takes tensors, got str"),
+    "an array": ([np.ones(3)], TypeError, "takes tensors, got ndarray"),
+    "a result": ([W * 2], ValueError, "result of '×'"),
+}
+
+
+@pytest.mark.parametrize(("params", "error", "message"), NO_PARAMETERS.values(), ids=NO_PARAMETERS)
+def test_an_optimizer_refuses_what_it_cannot_teach(params, error, message):
+    with pytest.raises(error, match=message):
+        optim.Adam(params)

@@ -161,13 +161,15 @@ def test_every_sample_is_seen_once_an_epoch(data):
     seen = []
 
     class Spy(layers.Module):
-        w = Tensor(0.0, requires_grad=True)
+        def __init__(self):
+            self.w = Tensor(0.0, requires_grad=True)
 
         def forward(self, x):
             seen.append(x[:, 0])
             return Tensor(x).mean(1) * self.w
 
-    fit(Spy(), (data[0], np.zeros(N)), 2, optim.SGD([Spy.w]), layers.mse_loss, batch_size=BATCH)
+    spy, zeros = Spy(), np.zeros(N)
+    fit(spy, (data[0], zeros), 2, optim.SGD([spy.w]), layers.mse_loss, batch_size=BATCH)
     assert [len(rows) for rows in seen] == [16, 16, 16, 2] * 2
     epochs = np.concatenate(seen[:4]), np.concatenate(seen[4:])
     for epoch in epochs:
@@ -456,3 +458,114 @@ def test_read_only_arrays_are_taken_without_a_warning():
             model, (x, y), 1, torch.optim.SGD(model.parameters(), lr=0.1),
             torch.nn.functional.cross_entropy,
         )  # fmt: skip
+
+
+# --- what fit refuses, and sizes at the edge ---
+
+
+@pytest.mark.parametrize("kind", ["engine", "torch"])
+def test_an_optimizer_of_another_model_is_refused(data, kind):
+    if kind == "engine":
+        stale, model = engine_model(), engine_model()
+        optimizer, loss = optim.SGD(stale.parameters()), layers.cross_entropy
+    else:
+        stale, model = torch_model(), torch_model()
+        optimizer = torch.optim.SGD(stale.parameters(), lr=0.1)
+        loss = torch.nn.functional.cross_entropy
+    with pytest.raises(ValueError, match="none of this model's parameters"):
+        fit(model, data, 1, optimizer, loss)
+
+
+def test_an_optimizer_of_a_part_of_the_model_is_welcome(data):
+    model = engine_model()
+    head = model[2]
+    before = model[0].weight.data.copy()
+    fit(model, data, 1, optim.SGD(head.parameters(), lr=0.1), layers.cross_entropy)
+    assert np.array_equal(model[0].weight.data, before)
+
+
+def normalized(kind):
+    rng = np.random.default_rng(0)
+    if kind == "engine":
+        model = layers.Sequential(
+            layers.Linear(4, 8, rng=rng), layers.BatchNorm1d(8), layers.Linear(8, 2, rng=rng)
+        )
+        return model, optim.SGD(model.parameters(), lr=0.1), layers.cross_entropy
+    model = torch.nn.Sequential(
+        torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8), torch.nn.Linear(8, 2)
+    )
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    return model, optimizer, torch.nn.functional.cross_entropy
+
+
+@pytest.mark.parametrize("kind", ["engine", "torch"])
+@pytest.mark.parametrize(
+    ("samples", "sizes"),
+    [(33, [16, 17]), (34, [16, 16, 2]), (17, [17]), (32, [16, 16]), (16, [16]), (2, [2])],
+)
+def test_one_sample_left_over_joins_the_batch_before_under_batch_norm(kind, samples, sizes):
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(samples, 4)).astype(np.float32)
+    data = x, np.arange(samples) % 2
+    model, optimizer, loss = normalized(kind)
+    seen = []
+
+    def spy(outputs, targets):
+        seen.append(len(targets))
+        return loss(outputs, targets)
+
+    history = fit(model, data, 2, optimizer, spy, batch_size=16)
+    assert seen == sizes * 2
+    assert len(history.epoch_loss) == 2
+
+
+def test_without_batch_norm_one_sample_left_over_is_a_batch(data):
+    seen = []
+
+    def spy(outputs, targets):
+        seen.append(len(targets))
+        return layers.cross_entropy(outputs, targets)
+
+    model = engine_model()
+    fit(model, data, 1, optim.SGD(model.parameters()), spy, batch_size=49)
+    assert seen == [49, 1]
+
+
+class Masked(torch.nn.Module):
+    """Takes a boolean mask beside its input."""
+
+    def __init__(self):
+        super().__init__()
+        self.map = torch.nn.Linear(4, 2)
+        self.kinds = []
+
+    def forward(self, x, mask):
+        self.kinds.append((x.dtype, mask.dtype))
+        return self.map(x.masked_fill(mask, 0.0))
+
+
+def test_booleans_stay_booleans_integers_become_labels(data):
+    model = Masked()
+    mask = data[0] > 0
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    loss = torch.nn.functional.cross_entropy
+    fit(model, (data[0], mask, data[1].astype(np.int16)), 1, optimizer, loss)
+    assert set(model.kinds) == {(torch.float32, torch.bool)}
+
+
+def test_numbers_are_cast_before_they_move(data, monkeypatch):
+    """Apple's GPUs refuse float64; a device that records what arrives stands in for one."""
+    model = torch.nn.Linear(4, 2)
+    arrived = []
+    move = torch.Tensor.to
+
+    def to(tensor, target, *rest, **options):
+        if isinstance(target, torch.device):
+            arrived.append(tensor.dtype)
+        return move(tensor, target, *rest, **options)
+
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    wide = data[0].astype(np.float64), data[1]
+    fit(model, wide, 1, optimizer, torch.nn.functional.cross_entropy)
+    assert arrived == [torch.float32, torch.int64]

@@ -12,6 +12,7 @@ Source: A. G. Baydin et al., "Automatic differentiation in machine learning: a s
 
 from __future__ import annotations
 
+import zlib
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     Rule = Callable[[np.ndarray], tuple[np.ndarray | None, ...]]
 
 BASIC_INDEX = int | np.integer | slice | None | type(...)
+OF_THE_SHAPE = (np.shape, np.ndim, np.size)  # NumPy's functions that look at no value
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _recording = ContextVar("recording", default=True)
 
@@ -54,14 +56,17 @@ class Tensor:
 
     """
 
-    __slots__ = ("__weakref__", "_keeps", "_rule", "data", "grad", "op", "parents", "requires_grad")
+    __slots__ = (
+        *("__weakref__", "_keeps", "_leaves", "_rule", "_was_made_to_learn"),
+        *("data", "grad", "op", "parents", "requires_grad"),
+    )
     __array_ufunc__ = None  # an ndarray on the left of an operator leaves the work to us
 
     def __init__(self, data: ArrayLike | Tensor, requires_grad: bool = False) -> None:
         data = np.asarray(data)
         self.data = data if data.dtype in FLOATS else data.astype(np.float64)
         self.grad: np.ndarray | None = None
-        self.requires_grad = requires_grad
+        self.requires_grad = self._was_made_to_learn = requires_grad
         self.op = ""
         self.parents: tuple[Tensor, ...] = ()
         self._rule: Rule | None = None
@@ -79,6 +84,9 @@ class Tensor:
         if _recording.get() and any(parent.requires_grad for parent in parents):
             result.requires_grad, result._keeps = True, False
             result.op, result.parents, result._rule = op, parents, rule
+            leaves = [parent.data for parent in parents if not parent.op]
+            result._leaves = [(array, _checksum(array)) for array in leaves]
+            result.data.flags.writeable = False  # the rules of this node and the next may need it
         return result
 
     def backward(self, gradient: ArrayLike | None = None) -> None:
@@ -88,8 +96,9 @@ class Tensor:
         asked for it. Time is linear in the size of the graph.
 
         Raises:
-            RuntimeError: nothing here requires a gradient, or `self` has several elements and no
-                `gradient` says how to weigh them.
+            RuntimeError: nothing here requires a gradient; or `self` has several elements and no
+                `gradient` says how to weigh them; or a leaf's data were changed in place since they
+                were used, so that the rules would differentiate another function.
             ValueError: `gradient` has another shape than `self`.
 
         """
@@ -117,9 +126,19 @@ class Tensor:
             if node._keeps:  # a copy: g may be shared with other nodes, or a read-only view
                 node.grad = np.array(g if node.grad is None else node.grad + g, dtype=node.dtype)
             if node._rule is not None:
+                node._check_leaves()
                 for parent, share in zip(node.parents, node._rule(g), strict=True):
                     if parent.requires_grad:
                         upstream[parent] = upstream[parent] + share if parent in upstream else share
+
+    def _check_leaves(self) -> None:
+        for array, checksum in self._leaves:
+            if _checksum(array) != checksum:
+                raise RuntimeError(
+                    f"backward: the data of a tensor {array.shape} were changed after {self.op!r} "
+                    "had used them; change them after backward(), or give the tensor a new array: "
+                    "t.data = t.data + …"
+                )
 
     def retain_grad(self) -> None:
         """Let `backward` keep the gradient of this inner node too, as in PyTorch."""
@@ -390,7 +409,32 @@ class Tensor:
         return self.data.item()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        self._refuse_to_leave_the_graph("NumPy")
         return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __array_function__(
+        self, function: Callable, types: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Let NumPy's functions see the arrays, where no gradient is lost by it."""
+
+        def array(value: Any) -> Any:
+            if isinstance(value, Tensor):
+                if function not in OF_THE_SHAPE:
+                    value._refuse_to_leave_the_graph(f"np.{function.__name__}")
+                return value.data
+            is_sequence = isinstance(value, list | tuple)
+            return type(value)(map(array, value)) if is_sequence else value
+
+        return function(*array(args), **{name: array(value) for name, value in kwargs.items()})
+
+    def _refuse_to_leave_the_graph(self, name: str) -> None:
+        if self.requires_grad and _recording.get():
+            raise RuntimeError(
+                f"{name} would take the values of a tensor that requires a gradient, and the "
+                "gradient would be lost; use the tensor's own methods and the engine's functions "
+                "(t.mean(), t.max(), stack, concatenate, where, maximum), or detach() where none "
+                "is to flow"
+            )
 
     def __float__(self) -> float:
         return self.item()
@@ -402,6 +446,11 @@ class Tensor:
         """The values, then the operation they came from or the wish for a gradient."""
         origin = f", op={self.op!r}" if self.op else ", requires_grad=True" * self.requires_grad
         return f"Tensor({np.array2string(self.data, separator=', ', prefix='Tensor(')}{origin})"
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether this is a leaf to be learned, for now frozen or not, and no result."""
+        return not self.op and (self._was_made_to_learn or self.requires_grad)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -534,6 +583,21 @@ def _pair(op: str, left: Tensor | ArrayLike, right: Tensor | ArrayLike) -> tuple
 def _stretch(y: np.ndarray, shape: tuple[int, ...], dim: Dim, keepdim: bool) -> np.ndarray:
     """Undo the shape of a reduction over `dim`: repeat `y` along the axes that were reduced."""
     return np.broadcast_to(y if keepdim or dim is None else np.expand_dims(y, dim), shape)
+
+
+def _checksum(a: np.ndarray) -> int:
+    """A number that changes when an element of `a` does, and when rows change places.
+
+    Long arrays are first summed as whole numbers, which is exact, down to one row of 509 of them;
+    the row is so long, a prime number, that rows of `a` that change places meet other columns.
+    """
+    a = np.ascontiguousarray(a)
+    if a.nbytes < 2**14:
+        return zlib.crc32(a)
+    raw = a.reshape(-1).view(np.uint8)
+    split = raw.size - raw.size % (8 * 509)
+    row = raw[:split].view(np.uint64).reshape(-1, 509).sum(axis=0)
+    return zlib.crc32(raw[split:], zlib.crc32(row))
 
 
 def _sigmoid(a: np.ndarray) -> np.ndarray:

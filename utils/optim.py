@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from utils.engine import Tensor
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    from utils.engine import Tensor
 
     Schedule = Callable[[int], float]
 
@@ -33,10 +33,8 @@ class Optimizer:
     def __init__(
         self, params: Iterable[Tensor], lr: float, memory: dict[str, float], **options: float
     ) -> None:
-        """Check the numbers; `memory` is what the rule remembers of each parameter at the start."""
-        self.params = list(params)
-        if not self.params:
-            raise ValueError("the optimizer got no parameters; pass model.parameters()")
+        """Check what is given; `memory` is what is remembered of each parameter at the start."""
+        self.params = _checked(params)
         for name, value in {"lr": lr, **options}.items():
             if not value >= 0:
                 raise ValueError(f"{name} must not be negative, got {value}")
@@ -58,6 +56,32 @@ class Optimizer:
     def update(self, w: np.ndarray, g: np.ndarray, s: SimpleNamespace) -> np.ndarray:
         """The new value of w; `s` is this parameter's memory, `s.t` the step."""
         raise NotImplementedError(f"{type(self).__name__} needs a method update(self, w, g, s)")
+
+
+def _checked(params: Iterable[Tensor]) -> list[Tensor]:
+    """The parameters as a list, if they can be learned.
+
+    Raises:
+        TypeError: a bare tensor, or something that is no tensor.
+        ValueError: none, one that comes twice, or the result of an operation.
+
+    """
+    if isinstance(params, Tensor):
+        raise TypeError("the optimizer takes a list of tensors; write [w], or model.parameters()")
+    params = list(params)
+    if not params:
+        raise ValueError("the optimizer got no parameters; pass model.parameters()")
+    for p in params:
+        if not isinstance(p, Tensor):
+            raise TypeError(f"the optimizer takes tensors, got {type(p).__name__}")
+        if p.op:
+            raise ValueError(
+                f"the optimizer takes leaves, got the result of {p.op!r}, which the next forward "
+                "pass makes anew"
+            )
+    if len(set(params)) < len(params):
+        raise ValueError("a parameter comes twice and would take two steps at once")
+    return params
 
 
 class SGD(Optimizer):

@@ -80,7 +80,9 @@ def fit(
         epochs: how often every sample is seen.
         optimizer: of `utils.optim` or `torch.optim`, made with the model's parameters.
         loss: mean loss of a batch, from ``(outputs, targets)``.
-        batch_size: samples a step; the last batch of an epoch may be smaller.
+        batch_size: samples per step; the last batch of an epoch may be smaller. A single sample
+            left over joins the batch before where the model has batch normalization, which can do
+            nothing with one.
         schedule: factor of the optimizer's learning rate at step t = 0, 1, 2, … of this run, after
             which the optimizer has its own rate again.
         max_norm: before a step the gradients are shortened to this length, all together, if they
@@ -92,11 +94,17 @@ def fit(
         augment: changes the first inputs of every training batch, never of the validation data.
 
     Raises:
-        ValueError: no samples, inputs and targets of different lengths, or a count below 1.
+        ValueError: no samples, inputs and targets of different lengths, a count below 1, or an
+            optimizer that holds none of the model's parameters.
 
     """
     data = _tensors(model, data)
     validation = None if validation is None else _tensors(model, validation)
+    if not {id(p) for p in model.parameters()} & {id(p) for p in _parameters(optimizer)}:
+        raise ValueError(
+            "the optimizer holds none of this model's parameters and could teach it nothing; "
+            "make the optimizer again after the model: run its cell"
+        )
     if epochs < 1 or batch_size < 1:
         raise ValueError(f"epochs and batch_size start at 1, got {epochs} and {batch_size}")
     rng = np.random.default_rng(0) if rng is None else rng
@@ -106,7 +114,8 @@ def fit(
         for epoch in _progress(epochs):
             model.train()
             total = 0.0
-            for *inputs, targets in _batches(data, batch_size, rng.permutation(len(data[0]))):
+            order = rng.permutation(len(data[0]))
+            for *inputs, targets in _batches(data, batch_size, order, 1 + _has_batch_norm(model)):
                 if schedule is not None:
                     factor = schedule(len(history.step_loss))
                     _set_learning_rates(optimizer, [factor * rate for rate in first_rates])
@@ -255,11 +264,20 @@ def _progress(epochs: int) -> Iterable[int]:
     return tqdm(range(epochs), desc="epochs", leave=False)
 
 
-def _batches(data: list[Any], batch_size: int, order: np.ndarray) -> Iterator[list[Any]]:
-    """Cut all arrays into batches, with the samples in `order`."""
-    for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
+def _batches(
+    data: list[Any], batch_size: int, order: np.ndarray, least: int = 1
+) -> Iterator[list[Any]]:
+    """Cut all arrays into batches, with the samples in `order`; fewer than `least` join others."""
+    starts = list(range(0, len(order), batch_size))
+    if len(starts) > 1 and len(order) - starts[-1] < least:
+        starts.pop()
+    for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
+        chosen = order[start:end]
         yield [array[chosen] for array in data]
+
+
+def _has_batch_norm(model: Any) -> bool:
+    return any("BatchNorm" in type(module).__name__ for _, module in model.named_modules())
 
 
 def _is_torch(thing: Any) -> bool:
@@ -289,8 +307,15 @@ def _tensors(model: Any, data: Sequence[Any]) -> list[Any]:
     parameter = next(model.parameters())
     # the course's data sets are read-only, and PyTorch warns of arrays it could write into
     owned = [a if torch.is_tensor(a) else np.require(a, requirements="W") for a in data]
-    tensors = [torch.as_tensor(array, device=parameter.device) for array in owned]
-    return [t.to(parameter.dtype if t.is_floating_point() else torch.int64) for t in tensors]
+    tensors = [torch.as_tensor(array) for array in owned]
+
+    def kind(t: Any) -> Any:
+        if t.is_floating_point():
+            return parameter.dtype
+        return t.dtype if t.dtype == torch.bool else torch.int64
+
+    # cast, then moved: Apple's GPUs know no float64
+    return [t.to(kind(t)).to(parameter.device) for t in tensors]
 
 
 def _clip(model: Any, max_norm: float) -> None:
@@ -322,6 +347,13 @@ def _precision(model: Any) -> AbstractContextManager:
 
 def _numpy(value: Any) -> np.ndarray:
     return value.detach().cpu().numpy() if _is_torch(value) else np.asarray(value)
+
+
+def _parameters(optimizer: Any) -> list[Any]:
+    """What an optimizer of either kind changes."""
+    if hasattr(optimizer, "param_groups"):
+        return [p for group in optimizer.param_groups for p in group["params"]]
+    return optimizer.params
 
 
 def _learning_rates(optimizer: Any) -> list[float]:

@@ -1,8 +1,9 @@
 """Modules, dense layers and losses.
 
-A `Module` finds its parts by itself: a `Tensor` kept as an attribute is a parameter, a NumPy array
-a buffer (a state that is saved but not learned), a `Module` a child. Parts are named by their path,
-as in PyTorch's ``state_dict``: ``"0.weight"``.
+A `Module` finds its parts by itself: a `Tensor` that was made to be learned and is kept as an
+attribute is a parameter, a NumPy array a buffer (a state that is saved but not learned), a `Module`
+a child; children and parameters are also found in lists, tuples and dicts. Parts are named by their
+path, as in PyTorch's ``state_dict``: ``"0.weight"``.
 
 Source: I. Goodfellow, Y. Bengio and A. Courville, "Deep Learning" (2016), chapter 6; the contracts
 are those of `torch.nn`.
@@ -39,9 +40,9 @@ class Module:
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """Pairs (path, module) of this module and all below it, in the order of definition."""
         yield prefix, self
-        for name, part in vars(self).items():
+        for name, _, _, part in _members(vars(self), prefix):
             if isinstance(part, Module):
-                yield from part.named_modules(f"{prefix}.{name}" if prefix else name)
+                yield from part.named_modules(name)
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """Pairs (name, parameter); a parameter shared by two layers comes once."""
@@ -57,7 +58,8 @@ class Module:
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and buffers by name."""
-        return {name: np.array(part) for name, _, _, part in self._parts()}
+        parts = {name: part for name, _, _, part in self._parts()}
+        return {n: np.array(p.data if isinstance(p, Tensor) else p) for n, p in parts.items()}
 
     def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
         """Set all parameters and buffers to copies of the values in `state`.
@@ -74,12 +76,12 @@ class Module:
         for name, shape in shapes.items():
             if np.shape(state[name]) != shape:
                 raise ValueError(f"{name} must have shape {shape}, got {np.shape(state[name])}")
-        for name, module, attribute, part in self._parts():
+        for name, place, key, part in self._parts():
             value = np.array(state[name], dtype=part.dtype)
             if isinstance(part, Tensor):
                 part.data = value
             else:
-                setattr(module, attribute, value)
+                place[key] = value
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
@@ -96,18 +98,37 @@ class Module:
         """Switch to evaluation: dropout off, batch normalization by its running statistics."""
         return self.train(False)
 
-    def _parts(self) -> Iterator[tuple[str, Module, str, Tensor | np.ndarray]]:
-        """Full name, owner, attribute and value of each parameter and buffer."""
+    def _parts(self) -> Iterator[tuple[str, Any, Any, Tensor | np.ndarray]]:
+        """Full name, container, place in it and value of each parameter and buffer."""
         for path, module in self.named_modules():
-            for attribute, part in list(vars(module).items()):
-                if isinstance(part, Tensor | np.ndarray):
-                    yield f"{path}.{attribute}" if path else attribute, module, attribute, part
+            for name, place, key, part in list(_members(vars(module), path)):
+                is_buffer = isinstance(part, np.ndarray) and place is vars(module)
+                if is_buffer or (isinstance(part, Tensor) and part.is_learned):
+                    yield name, place, key, part
+
+
+def _members(place: Any, path: str) -> Iterator[tuple[str, Any, Any, Any]]:
+    """Name, container, key and value of all that a module keeps, also in lists and dicts."""
+    for key, part in place.items() if isinstance(place, dict) else enumerate(place):
+        name = f"{path}.{key}" if path else str(key)
+        if isinstance(part, list | tuple | dict):
+            yield from _members(part, name)
+        else:
+            yield name, place, key, part
 
 
 class Sequential(Module):
-    """Layers one after the other; layer i is called ``str(i)``."""
+    """Layers one after the other; layer i is called ``str(i)``.
+
+    Raises:
+        TypeError: something that is no module; the message says what to write.
+
+    """
 
     def __init__(self, *layers: Module) -> None:
+        for i, layer in enumerate(layers):
+            if not isinstance(layer, Module):
+                raise TypeError(f"Sequential: layer {i} is {_not_a_module(layer)}")
         for i, layer in enumerate(layers):
             setattr(self, str(i), layer)
 
@@ -125,6 +146,18 @@ class Sequential(Module):
 
     def __getitem__(self, i: int) -> Module:
         return list(self)[i]
+
+
+def _not_a_module(thing: Any) -> str:
+    """What a layer is instead of a module, and what to write."""
+    if isinstance(thing, list | tuple) or hasattr(thing, "__next__"):
+        return f"a {type(thing).__name__}; unpack it with *: Sequential(*layers)"
+    if isinstance(thing, type):
+        return f"the class {thing.__name__}, not a layer; write {thing.__name__}(…)"
+    return (
+        f"a {type(thing).__name__}, not a Module; a function becomes one as the forward of a "
+        "subclass of Module"
+    )
 
 
 class Linear(Module):

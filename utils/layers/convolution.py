@@ -56,8 +56,22 @@ def output_size(
 
 
 def _pair(value: Size) -> Pair:
-    """(height, width); a single number stands for both."""
-    return (value, value) if isinstance(value, int | np.integer) else tuple(value)
+    """(height, width); a single number stands for both.
+
+    Raises:
+        TypeError: neither.
+
+    """
+    pair = tuple(value) if isinstance(value, list | tuple) else (value, value)
+    if len(pair) != 2 or not all(isinstance(part, int | np.integer) for part in pair):
+        hint = {"same": "d(k − 1)/2, for an odd kernel and stride 1", "valid": "0"}
+        known = isinstance(value, str) and value in hint
+        raise TypeError(
+            f'padding="{value}" is padding = {hint[value]}' if known else
+            f"kernel_size, stride, padding and dilation are a whole number or a pair "
+            f"(height, width), got {value!r}"
+        )  # fmt: skip
+    return pair
 
 
 def _places(size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Pair:
