@@ -9,7 +9,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 .PHONY: lab test refresh bench update colab resolve
 
 lab: .venv/course
-	.venv/bin/jupyter lab chapters/00_start_here.ipynb
+	@[ "$$(id -u)" != 0 ] || echo "You are root, as in a container: JupyterLab is told to allow it."
+	.venv/bin/python -m jupyterlab $$([ "$$(id -u)" != 0 ] || echo --allow-root) chapters/00_start_here.ipynb
 
 test: .venv/tools
 	.venv/bin/python -m tests

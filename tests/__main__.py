@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from utils.runtime import say
+
 ROOT = Path(__file__).parents[1]
 PYTEST = [sys.executable, "-m", "pytest", "--quiet"]
 STRICT = [
@@ -34,11 +36,12 @@ def main(names: list[str]) -> int:
         return 2
     ledger = []
     for name in names or PARTS:
-        print(f"\n── {name} ──", flush=True)
+        say(f"\n── {name} ──")
+        sys.stdout.flush()
         start = time.perf_counter()
         code = subprocess.run(PARTS[name], cwd=ROOT, env=os.environ, check=False).returncode
         ledger.append((name, time.perf_counter() - start, code))
-    print("\n── time ──")
+    say("\n── time ──")
     for name, seconds, code in ledger:
         print(f"{name:12} {seconds:7.1f} s   {'failed' if code else 'ok'}")
     print(f"{'all':12} {sum(seconds for _, seconds, _ in ledger):7.1f} s")

@@ -20,7 +20,7 @@ OLD = {
     "chapters/old.ipynb": "to be removed",
     "notes/a.txt": "a",
     "utils/x.py": "x",
-    "pyproject.toml": '[project.urls]\nRepository = "https://example.org/course"\n',
+    "pyproject.toml": '[project.urls]\nRepository = "../published"\n',
     "constraints.txt": "a==1",
 }
 NEW = OLD | {
@@ -236,6 +236,7 @@ def test_a_rewritten_history_is_followed(course, owner):
 def test_a_shallow_clone_moves_on(owner, tmp_path):
     git(tmp_path, "clone", "--quiet", "--depth=1", owner.as_uri(), "shallow")
     publish(owner, NEW | {"utils/y.py": "y"})
+    git(tmp_path / "shallow", "remote", "set-url", "origin", "../published")
     assert len(update(tmp_path / "shallow")) == 1
     assert content(tmp_path / "shallow") == NEW | {"utils/y.py": "y"}
 
@@ -294,7 +295,7 @@ def test_a_download_without_git_even_inside_a_repository(tmp_path):
     git(tmp_path, "init", "--quiet")
     course = tmp_path / "zip"
     write(course, OLD)
-    with pytest.raises(UpdateError, match=r"git clone https://example\.org/course"):
+    with pytest.raises(UpdateError, match=r"git clone \.\./published"):
         update(course)
     assert content(course) == OLD
 
@@ -390,3 +391,22 @@ def test_the_command(course):
     bad = subprocess.run(command, cwd=course, capture_output=True, encoding="utf-8", check=False)
     assert (bad.returncode, bad.stdout) == (1, "")
     assert bad.stderr.startswith("✘ The course was not updated. You are on the branch 'other'")
+
+
+@pytest.mark.parametrize("is_behind", [True, False])
+def test_a_fork_says_whom_it_asked(course, owner, is_behind):
+    """The newest course of a fork may be old."""
+    shutil.copytree(owner, owner.with_name("fork"))
+    git(course, "remote", "set-url", "origin", "../fork")
+    if not is_behind:
+        update(course)
+    *_, last = update(course)
+    assert last == "  Asked was ../fork; the course's own address is ../published"
+
+
+@pytest.mark.parametrize("address", ["../published/", "../published.git"])
+def test_other_spellings_of_the_address_are_no_fork(course, owner, address):
+    if address.endswith(".git"):
+        owner.rename(owner.with_name("published.git"))
+    git(course, "remote", "set-url", "origin", address)
+    assert not any("Asked was" in line for line in update(course))

@@ -67,12 +67,12 @@ def claim(
 
     sentence = statement if kind is None else statement.format(bound=target, tolerance=tolerance)
     if runtime.is_smoke():
-        print(f"○ {sentence}   (not judged)")
+        runtime.say(f"○ {sentence}   (not judged)")
         return
     shown = "" if measured is None else f"   (measured {_show(measured)})"
     if not holds:
         raise ClaimError(f"✘ {sentence}{shown}")
-    print(f"✔ {sentence}{shown}")
+    runtime.say(f"✔ {sentence}{shown}")
 
 
 def _number(value: Any) -> float:

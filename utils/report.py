@@ -89,7 +89,10 @@ def environment_report() -> str:
     from utils.datasets.reviews import IMDB
 
     def at_hand(source: Source) -> bool:
-        return (runtime.cache_dir() / source.file_name).exists()
+        try:
+            return (runtime.cache_dir() / source.file_name).exists()
+        except OSError:  # no home directory
+            return False
 
     lines = {
         "course": version_of("deep-learning-live"),

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
+    from typing import TextIO
 
     import numpy as np
 
 APP = "deep-learning-live"
 BUDGETS = ("smoke", "quick", "full")
+PLAIN = {"✔": "[ok]", "✘": "[wrong]", "○": "[open]", "⚠": "[!]", "→": "->", "−": "-", "─": "-"}
 Budget = Literal["smoke", "quick", "full"]
 T = TypeVar("T")
 
@@ -120,17 +122,33 @@ def data_mirror() -> str | None:
 
 
 def cache_dir() -> Path:
-    """Where downloads are kept: the user's cache directory, or `COURSE_CACHE`."""
-    import platformdirs
+    """Where downloads are kept: the user's cache directory, or `COURSE_CACHE`.
 
-    return Path(os.environ.get("COURSE_CACHE") or platformdirs.user_cache_dir(APP))
+    Raises:
+        OSError: this user has no home directory, and the variable is not set.
+
+    """
+    return _user_dir("COURSE_CACHE", "user_cache_dir")
 
 
 def home_dir() -> Path:
-    """Where the learner's progress is kept: the user's data directory, or `COURSE_HOME`."""
+    """Where the learner's progress is kept: the user's data directory, or `COURSE_HOME`.
+
+    Raises:
+        OSError: this user has no home directory, and the variable is not set.
+
+    """
+    return _user_dir("COURSE_HOME", "user_data_dir")
+
+
+def _user_dir(variable: str, kind: str) -> Path:
     import platformdirs
 
-    return Path(os.environ.get("COURSE_HOME") or platformdirs.user_data_dir(APP))
+    chosen = os.environ.get(variable)
+    try:
+        return Path(chosen or getattr(platformdirs, kind)(APP))
+    except RuntimeError:  # neither HOME nor an entry in the list of users
+        raise FileNotFoundError(f"this user has no home directory; set {variable}") from None
 
 
 def where() -> Literal["colab", "binder", "laptop"]:
@@ -138,6 +156,21 @@ def where() -> Literal["colab", "binder", "laptop"]:
     if "google.colab" in sys.modules:
         return "colab"
     return "binder" if "BINDER_SERVICE_HOST" in os.environ else "laptop"
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print `text`; a console without ✔ and the like in its code page gets plain signs instead."""
+    stream = stream or sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    print("".join(_in_code_page(sign, encoding) for sign in text), file=stream)
+
+
+def _in_code_page(sign: str, encoding: str) -> str:
+    try:
+        sign.encode(encoding)
+    except UnicodeEncodeError:
+        return PLAIN.get(sign, "?")
+    return sign
 
 
 def shows_progress() -> bool:

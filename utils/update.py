@@ -26,6 +26,9 @@ class UpdateError(Exception):
 def update(course: Path) -> list[str]:
     """Move the clone in the folder `course` to the newest course and say what happened.
 
+    The newest is what the remote `origin` holds. Where that is not the course's own address, as in
+    a fork or in a classroom, a line names both.
+
     What is saved in ``my_work/<date>``, at its own path: each file of the course whose content is
     neither the old nor the new course's, and each file of the learner that a new one replaces.
     Content that was staged in git and then changed again goes to ``staged`` beneath. Files that
@@ -38,8 +41,9 @@ def update(course: Path) -> list[str]:
     _check_clone(course)
     git(course, "fetch", "--quiet", "origin", BRANCH)
     new = git(course, "rev-parse", "FETCH_HEAD").strip()
+    asked = _asked(course)
     if _is_in(course, new, "HEAD"):
-        return ["✔ You have the newest course; nothing was changed."]
+        return ["✔ You have the newest course; nothing was changed.", *asked]
 
     base = _base(course, new)
     packages_change = bool(git(course, "diff", "--name-only", base, new, "--", *PACKAGES))
@@ -53,6 +57,7 @@ def update(course: Path) -> list[str]:
     if not _is_in(course, "HEAD", new):
         git(course, "branch", name)
         lines.append(f"  Your own commits are on the branch {name}")
+    lines += asked
     git(course, "reset", "--quiet", "--hard", new)
     if packages_change:
         lines.append("  It needs other packages: repeat the installation, as README says")
@@ -61,6 +66,8 @@ def update(course: Path) -> list[str]:
 
 def main() -> int:
     """Update the course that this file belongs to; return 0, or 1 with the reason on stderr."""
+    for stream in (sys.stdout, sys.stderr):  # a console may lack ✔ in its code page
+        stream.reconfigure(errors="replace")
     try:
         print(*update(Path(__file__).resolve().parents[1]), sep="\n")
     except UpdateError as error:
@@ -69,12 +76,25 @@ def main() -> int:
     return 0
 
 
+def _address(course: Path) -> str:
+    """The course's public address."""
+    project = tomllib.loads((course / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project["urls"]["Repository"]
+
+
+def _asked(course: Path) -> list[str]:
+    """Say who was asked, where it was not the course's own address."""
+    origin, own = git(course, "remote", "get-url", "origin").strip(), _address(course)
+    if origin.removesuffix("/").removesuffix(".git") == own.removesuffix("/").removesuffix(".git"):
+        return []
+    return [f"  Asked was {origin}; the course's own address is {own}"]
+
+
 def _check_clone(course: Path) -> None:
     if not (course / ".git").exists():  # a ZIP; or it lies within a repository of the learner's
-        address = tomllib.loads((course / "pyproject.toml").read_text(encoding="utf-8"))
         raise UpdateError(
             "This folder was not made by git clone. Get the newest course beside it, then copy "
-            f"your notebooks:\n  git clone {address['project']['urls']['Repository']}"
+            f"your notebooks:\n  git clone {_address(course)}"
         )
     branch = git(course, "branch", "--show-current").strip()
     if branch != BRANCH:

@@ -26,7 +26,7 @@ COLAB_LACKS = (
 )
 
 BOOTSTRAP = """\
-# @title Run me first. On Colab I fetch the course; elsewhere I do nothing.
+# @title Run me first. On Colab I fetch the course; elsewhere I only look around.
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -42,11 +42,13 @@ if "google.colab" in sys.modules:
         subprocess.run([*git, address, course], check=True)
     sys.path.insert(0, str(course))
     wanted = {wanted}
-    missing = [package for package in wanted if not find_spec(package)]
-    if missing:
+    if missing := [package for package in wanted if not find_spec(package)]:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
         subprocess.run([*pip, *missing], check=True)
     output.enable_custom_widget_manager()
+place = getattr(find_spec("utils"), "origin", None)
+if place and not Path(place).with_name("runtime.py").exists():
+    raise ImportError(f"{{place}} hides the course's utils: rename it and restart")
 """
 
 

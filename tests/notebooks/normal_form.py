@@ -14,7 +14,8 @@ from PIL import Image
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
+    # without the extension nbconvert writes scripts as .txt
+    "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
 }
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # names a model that no file keeps
 IMAGE_METADATA = ("alt", "height", "width")

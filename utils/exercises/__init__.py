@@ -52,11 +52,11 @@ def check(id: str, answer: Any = _MISSING, *, limit: float = 10.0) -> None:
     runtime.prepare_tensorflow()  # which an answer may import
     exercise = find(id)
     if answer is _MISSING:
-        print(f'○ {id} not answered yet   → check("{id}", {exercise.name})')
+        runtime.say(f'○ {id} not answered yet   → check("{id}", {exercise.name})')
         return
     verdict = exercise.judge(answer, limit)
     pointer = f'   → hint("{id}")' if verdict.mark == "✘" else ""
-    print(f"{verdict.mark} {id} {verdict.text}{pointer}")
+    runtime.say(f"{verdict.mark} {id} {verdict.text}{pointer}")
     if verdict.mark == "✔":
         _progress.record([id])
 
@@ -69,7 +69,7 @@ def hint(id: str) -> None:
         TypeError: `id` is not text.
 
     """
-    print(find(id).next_hint())
+    runtime.say(find(id).next_hint())
 
 
 def solution(id: str) -> None:
@@ -80,7 +80,7 @@ def solution(id: str) -> None:
         TypeError: `id` is not text.
 
     """
-    print(find(id).solution())
+    runtime.say(find(id).solution())
 
 
 def progress() -> list[ChapterProgress]:

@@ -59,8 +59,9 @@ def _file() -> Path:
 
 def _update(new: Iterable[str]) -> frozenset[str]:
     """Merge `new` into the file under a lock and return all that is solved."""
-    new, path, known = frozenset(new), _file(), frozenset()
+    new, known = frozenset(new), frozenset()
     try:
+        path = _file()
         if not new and not path.exists():
             return known
         with _locked(path):
@@ -75,7 +76,7 @@ def _update(new: Iterable[str]) -> frozenset[str]:
             if not new <= known:
                 _write(path, known | new)
     except OSError as error:
-        _notice(f"your progress is not kept: {error.strerror or type(error).__name__}")
+        _notice(f"your progress is not kept: {error.strerror or error}")
     return known | new
 
 
@@ -98,7 +99,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _read(path: Path) -> frozenset[str]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors add a mark
         schema, ids = content["schema"], content.get("passed")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError(f"{path.name} is not a progress file") from None
@@ -132,4 +133,4 @@ def _move_aside(path: Path) -> Path:
 
 @functools.cache  # the same trouble is told once a kernel
 def _notice(text: str) -> None:
-    print(f"○ {text}")
+    runtime.say(f"○ {text}")
