@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from utils import runtime
 from utils.exercises import _progress
+from utils.exercises._apart import judge_apart
 from utils.exercises._exercise import UnknownExercise, chapters, exercises, find
 from utils.exercises._progress import export_progress, import_progress
 
@@ -42,7 +43,7 @@ def check(id: str, answer: Any = _MISSING, *, limit: float = 10.0) -> None:
     """Print whether `answer` solves exercise `id`, and what is wrong with it; keep a pass.
 
     `answer` is the function or the value that the exercise asks for. Its code may run for `limit`
-    seconds.
+    seconds, and whatever it does, the notebook goes on.
 
     Raises:
         UnknownExercise: there is no such exercise.
@@ -54,7 +55,7 @@ def check(id: str, answer: Any = _MISSING, *, limit: float = 10.0) -> None:
     if answer is _MISSING:
         runtime.say(f'○ {id} not answered yet   → check("{id}", {exercise.name})')
         return
-    verdict = exercise.judge(answer, limit)
+    verdict = judge_apart(lambda: exercise.judge(answer, limit), limit)
     pointer = f'   → hint("{id}")' if verdict.mark == "✘" else ""
     runtime.say(f"{verdict.mark} {id} {verdict.text}{pointer}")
     if verdict.mark == "✔":
