@@ -16,7 +16,7 @@ from traitlets import TraitError
 
 from utils import plotting, widgets
 from utils.widgets import ActivationExplorer, NeuronPlayground, XorBuilder
-from utils.widgets._hero import HERE, script
+from utils.widgets._script import HERE, script
 from utils.widgets.neuron_playground import ONES, ZEROS, digit_features, neuron
 from utils.widgets.xor_builder import CORNERS, TARGETS, xor_network
 
@@ -200,10 +200,9 @@ def test_alt_text_can_be_given_and_the_widget_is_shown_once(capture):
 
 
 @pytest.mark.parametrize("make", HEROES)
-def test_script_is_shared_helpers_and_own_file_and_fetches_nothing(make):
+def test_script_is_what_its_modules_say_and_fetches_nothing(make):
     text = make()._esm
     assert text == script(make.__module__.rpartition(".")[2])
-    assert text.startswith((HERE / "_common.js").read_text(encoding="utf-8"))
     for word in ("import ", "fetch(", "http:", "https:", "url(http"):
         assert word not in text.replace("http://www.w3.org/2000/svg", "")
         assert word not in make()._css

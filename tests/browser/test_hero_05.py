@@ -138,8 +138,9 @@ def test_every_layer_equals_the_engine(padding, plain, page):
             """(strokes) => {
               const image = script.picture(strokes);
               const layers = script.unpack(model.get("layers"), model.get("weights"));
-              const outputs = script.run(layers, image).map(({ data }) => Array.from(data));
-              return [Array.from(image), outputs, script.softmax(outputs.at(-1))];
+              const outputs = script.run(layers, image);
+              const data = outputs.map((output) => Array.from(output.data));
+              return [Array.from(image), data, script.probabilities(outputs)];
             }""",
             strokes,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import anywidget
@@ -11,17 +10,11 @@ import numpy as np
 import traitlets
 
 from utils import plotting
+from utils.widgets._script import HERE
+from utils.widgets._script import script as script
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-HERE = Path(__file__).parent
-
-
-def script(*names: str) -> str:
-    """Return the JavaScript of a widget: the shared helpers, then each ``name.js``."""
-    files = (HERE / f"{name}.js" for name in ("_common", *names))
-    return "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 
 class Numbers(traitlets.TraitType):

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def uniforms(seed: int, count: int) -> np.ndarray:
-    """Numbers 0 … count − 1 of one draw, between 0 and 1; `uniform` in _common.js gives the same.
+    """Numbers 0 … count − 1 of one draw, between 0 and 1; `uniform` in js/random.js gives the same.
 
     T. Ettinger's mulberry32, a function of the counter in 32-bit arithmetic.
     """

@@ -1,10 +1,16 @@
 // Ideas to tick; a bar for each shows what changing this one tick does. Entry k of the table is the
 // accuracy with the ideas whose bits are set in k.
+import { facts } from "./js/controls.js";
+import { make, set } from "./js/dom.js";
+import { hero } from "./js/hero.js";
+import { clamp } from "./js/math.js";
+import { show } from "./js/text.js";
+
 const SWITCH = "background: none; border: 0; color: inherit; cursor: pointer; font: inherit; padding: 4px 0; text-align: left";
 const [LOW, HIGH] = [0.6, 0.85];
 
 /** The accuracy with the ticked ideas, and after the tick of each idea is changed. */
-function readings(table, names, tricks) {
+export function readings(table, names, tricks) {
   const bits = names.reduce((sum, name, i) => sum + (tricks.includes(name) ? 2 ** i : 0), 0);
   return { accuracy: table[bits], toggled: names.map((_, i) => table[bits ^ (2 ** i)]) };
 }
@@ -53,5 +59,4 @@ function render({ model, el }) {
     view.say(`accuracy ${show(100 * accuracy, 1)} percent with ${tricks.join(", ") || "no idea"}`);
   }, ["tricks", "table"]);
 }
-export { readings };
 export default { render };

@@ -1,4 +1,13 @@
 // A function and its derivative, one above the other, with a point to drag along them.
+import { ACTIVATIONS } from "./js/activations.js";
+import { choice, facts, slider } from "./js/controls.js";
+import { make } from "./js/dom.js";
+import { draggable, handle, place, steerable } from "./js/hands.js";
+import { hero } from "./js/hero.js";
+import { clamp, round } from "./js/math.js";
+import { plane } from "./js/plane.js";
+import { show } from "./js/text.js";
+
 const Z = 4;
 
 /** The two halves of a curve, so that a jump at z = 0 stays a jump. */

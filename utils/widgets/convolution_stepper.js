@@ -1,4 +1,11 @@
 // A 3×3 kernel that slides over a picture: the window, nine products, their sum, the feature map.
+import { choice } from "./js/controls.js";
+import { make, set } from "./js/dom.js";
+import { draggable, place, steerable } from "./js/hands.js";
+import { hero } from "./js/hero.js";
+import { clamp } from "./js/math.js";
+import { show } from "./js/text.js";
+
 const SIZE = 28;
 const LIMIT = 4;
 const OPERATIONS = ["cross-correlation", "convolution"];
@@ -17,7 +24,7 @@ const weigh = (pixels, w) => w.map((row, m) => row.map((value, n) => value * pix
 const total = (products) => products.flat().reduce((sum, value) => sum + value, 0);
 
 /** The same numbers as convolve() in convolution_stepper.py. */
-function convolve(image, kernel, stride, padding, dilation, operation) {
+export function convolve(image, kernel, stride, padding, dilation, operation) {
   const size = Math.floor((image.length + 2 * padding - 2 * dilation - 1) / stride) + 1;
   const w = laid(kernel, operation);
   const places = Array.from({ length: size }, (_, k) => k);
@@ -192,5 +199,4 @@ function render({ model, el }) {
     view.say(`row ${i}, column ${j}: sum ${show(sum)}`);
   }, ["picture", "kernel", "position", "stride", "padding", "dilation", "operation"]);
 }
-export { convolve };
 export default { render };

@@ -1,4 +1,12 @@
 // A pad to draw on, and a small convolutional network that runs in the page while you draw.
+import { button, facts } from "./js/controls.js";
+import { make, set } from "./js/dom.js";
+import { draggable, place, steerable } from "./js/hands.js";
+import { hero } from "./js/hero.js";
+import { clamp, softmax } from "./js/math.js";
+import { show } from "./js/text.js";
+import { floats } from "./js/weights.js";
+
 const SIDE = 28;
 const BOX = 20;
 const CENTER = 14;
@@ -25,7 +33,7 @@ function ink(lines) {
 }
 
 /** The same picture as render() in digit_pad.py: fitted into 20×20, centered by mass; row by row. */
-function picture(strokes) {
+export function picture(strokes) {
   const points = strokes.flat();
   if (!points.length) return new Float64Array(SIDE * SIDE);
   const [low, high] = [Math.min, Math.max].map((pick) => [0, 1].map((axis) => pick(...points.map((p) => p[axis]))));
@@ -79,7 +87,7 @@ const RULES = {
 };
 
 /** Give every layer its part of the weights, base64 of float32 numbers, low byte first. */
-function unpack(layers, text) {
+export function unpack(layers, text) {
   const numbers = floats(text);
   let used = 0;
   const take = (count) => numbers.subarray(used, used += count);
@@ -90,10 +98,13 @@ function unpack(layers, text) {
 }
 
 /** The output of every layer, as DigitPad.activations. */
-function run(network, image) {
+export function run(network, image) {
   let x = { shape: [1, SIDE, SIDE], data: image };
   return network.map(({ kind, settings, w, b }) => (x = RULES[kind](x, settings, w, b)));
 }
+
+/** The probability of each class by what run() gives. */
+export const probabilities = (outputs) => softmax(outputs[outputs.length - 1].data);
 
 /** A row of maps side by side, `cols` in a line, on one canvas. */
 function gallery(parent, label, cols) {
@@ -210,7 +221,7 @@ function start({ model, el }) {
     const strokes = view.get("strokes");
     const image = picture(strokes);
     const outputs = run(network, image);
-    const p = softmax(outputs[outputs.length - 1].data);
+    const p = probabilities(outputs);
     const best = p.indexOf(Math.max(...p));
     lines.setAttribute("d", strokes.map((line) => [...line, line[line.length - 1]]
       .map(([a, b], k) => `${k ? "L" : "M"}${100 * a} ${100 * b}`).join("")).join(""));
@@ -229,5 +240,4 @@ function start({ model, el }) {
     view.say(strokes.length ? `the network reads ${names[best]}, probability ${show(p[best])}` : "the pad is empty");
   }, ["strokes", "pen"]);
 }
-export { picture, run, softmax, unpack };
 export default { render: start };

@@ -126,7 +126,7 @@ class DigitPad(Hero):
     """
 
     STATE = ("strokes", "pen")
-    _esm = script("_extra", "digit_pad")
+    _esm = script("digit_pad")
 
     strokes = Strokes(THREE).tag(sync=True)
     pen = Numbers((0.5, 0.5), 0, 1).tag(sync=True)

@@ -1,5 +1,12 @@
 // Two players on a line. Every move is computed here; the game is played again from its start
 // whenever a setting changes, and goes on from where it is when a move is added.
+import { button, choice, facts, slider } from "./js/controls.js";
+import { make, set } from "./js/dom.js";
+import { hero } from "./js/hero.js";
+import { clamp, normalPdf, sigmoid } from "./js/math.js";
+import { arrow, plane } from "./js/plane.js";
+import { show } from "./js/text.js";
+
 const HIDDEN = 12;
 const [LOW, HIGH, CELL] = [-5, 5, 0.05];
 const [RATE_D, BETA1, BETA2, EPS] = [0.05, 0.5, 0.99, 1e-8];
@@ -66,13 +73,13 @@ function moveGenerator(game, z, saturating, rate) {
   };
 }
 
-function begin(first) {
+export function begin(first) {
   const theta = Float64Array.from(first);
   const zeros = () => new Float64Array(theta.length);
   return { theta, m: zeros(), v: zeros(), t: 0, mean: FIRST[0], logSigma: FIRST[1] };
 }
 
-const advance = (game, moves, { real, z, saturating, rate }) => [...moves].reduce((now, move) => (
+export const advance = (game, moves, { real, z, saturating, rate }) => [...moves].reduce((now, move) => (
   move === "D" ? moveDiscriminator(now, real, z) : moveGenerator(now, z, saturating, rate)), game);
 
 const density = (x, [means, sigma]) => means.reduce((sum, m) => sum + normalPdf((x - m) / sigma), 0) / (means.length * sigma);
@@ -88,7 +95,7 @@ function curves(game, target) {
 }
 
 /** The same numbers as GanStepper.numbers. */
-function numbers(game, target, { real, z, saturating }) {
+export function numbers(game, target, { real, z, saturating }) {
   const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
   const softplus = (s) => Math.max(s, 0) + Math.log1p(Math.exp(-Math.abs(s)));
   let [js, gap] = [0, 0];
@@ -196,5 +203,4 @@ function render({ model, el }) {
   }, ["moves", "target", "loss", "rate"]);
   return () => { clearInterval(timer); stop(); };
 }
-export { advance, begin, numbers };
 export default { render };

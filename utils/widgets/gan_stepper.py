@@ -152,7 +152,7 @@ class GanStepper(Hero):
     """
 
     STATE = ("moves", "target", "loss", "rate")
-    _esm = script("_extra", "gan_stepper")
+    _esm = script("gan_stepper")
 
     moves = Moves("").tag(sync=True)
     target = traitlets.Enum(tuple(TARGETS), "one bump").tag(sync=True)

@@ -1,4 +1,11 @@
 // Type a name: an LSTM runs in the page, and every gate of every unit shows at every letter.
+import { facts } from "./js/controls.js";
+import { make, set } from "./js/dom.js";
+import { draggable, steerable } from "./js/hands.js";
+import { hero } from "./js/hero.js";
+import { clamp, sigmoid } from "./js/math.js";
+import { show, signed } from "./js/text.js";
+
 const MAX_LETTERS = 16;
 const MAPS = { // key → title, what largest size the color shows, whether there are two signs
   f: ["forget gate σ(f)", 1, false],
@@ -12,7 +19,7 @@ const MAPS = { // key → title, what largest size the color shows, whether ther
 const dot = (row, x) => row.reduce((sum, w, k) => sum + w * x[k], 0);
 
 /** The same numbers as gates() in gate_viewer.py: key → letters → units. */
-function gates({ embedding, W, U, b, V, a }, name) {
+export function gates({ embedding, W, U, b, V, a }, name) {
   const H = U[0].length;
   const rows = { f: [], i: [], o: [], g: [], c: [], h: [], p: [] };
   let c = new Array(H).fill(0);
@@ -163,5 +170,4 @@ function render({ model, el }) {
     }
   }, ["name", "letter", "unit"]);
 }
-export { gates };
 export default { render };

@@ -1,4 +1,11 @@
 // A gradient on its way back through a deep network. The functions above render() know nothing of the page.
+import { ACTIVATIONS } from "./js/activations.js";
+import { choice, facts, slider } from "./js/controls.js";
+import { make, set } from "./js/dom.js";
+import { hero } from "./js/hero.js";
+import { plane } from "./js/plane.js";
+import { uniform } from "./js/random.js";
+
 const [BATCH, WIDTH, MIN_DEPTH, MAX_DEPTH] = [32, 64, 2, 50];
 const CELLS = BATCH * WIDTH;
 const STD = {
@@ -69,7 +76,7 @@ function standardizeBack(g, x, scales, normalization) {
 }
 
 /** The same numbers as flow() in gradient_flow.py. */
-function flow({ depth, activation, initialization, normalization, skip, seed }) {
+export function flow({ depth, activation, initialization, normalization, skip, seed }) {
   const numbers = normals(Math.floor(seed));
   const [f, slope] = ACTIVATIONS[activation];
   const std = STD[initialization];
@@ -185,5 +192,4 @@ function render({ model, el }) {
     view.say(`${depth} layers: the gradient ${fate}; first over last layer: ${power(ratio)}`);
   }, KEYS);
 }
-export { flow };
 export default { render };

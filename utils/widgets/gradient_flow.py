@@ -95,7 +95,7 @@ class GradientFlow(Hero):
     """
 
     STATE = ("depth", "activation", "initialization", "normalization", "skip", "seed")
-    _esm = script("_extra", "gradient_flow")
+    _esm = script("gradient_flow")
 
     depth = Numbers(30, MIN_DEPTH, MAX_DEPTH).tag(sync=True)
     activation = Choice(tuple(ACTIVATIONS), "sigmoid").tag(sync=True)

@@ -1,4 +1,10 @@
 // A graph that the engine recorded: one step computes a value or passes a gradient back.
+import { slider } from "./js/controls.js";
+import { make, set } from "./js/dom.js";
+import { hero } from "./js/hero.js";
+import { clamp, sigmoid } from "./js/math.js";
+import { show } from "./js/text.js";
+
 const LIMIT = 4;
 const [DX, DY] = [168, 96]; // from node to node
 const [BOX_W, BOX_H] = [112, 74];

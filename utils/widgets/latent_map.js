@@ -1,5 +1,14 @@
 // A plane of two-number codes; the decoder runs in the page. What stands above render() knows
 // nothing of the page.
+import { choice, facts } from "./js/controls.js";
+import { make, set } from "./js/dom.js";
+import { draggable, handle, place, steerable } from "./js/hands.js";
+import { hero } from "./js/hero.js";
+import { clamp, round, sigmoid } from "./js/math.js";
+import { plane } from "./js/plane.js";
+import { show } from "./js/text.js";
+import { halves } from "./js/weights.js";
+
 const VIEW = 3;
 const CELLS = 17;
 const SIDE = 28;
@@ -8,7 +17,7 @@ const SHOWN = 400;
 const LOOKS = ["var(--dll-blue)", "var(--dll-orange)", "var(--dll-green)", "var(--dll-pink)", "#7a7a7a"];
 
 /** The layers [{ w, b }, …] from base64 of 16-bit numbers, low byte first. */
-function unpack(sizes, text) {
+export function unpack(sizes, text) {
   const numbers = halves(text);
   let used = 0;
   const take = (count) => numbers.subarray(used, used += count);
@@ -16,7 +25,7 @@ function unpack(sizes, text) {
 }
 
 /** The same pixels as decode() in latent_map.py. */
-function decode(layers, z) {
+export function decode(layers, z) {
   return layers.reduce((a, { w, b }, depth) => {
     const last = depth === layers.length - 1;
     return Float64Array.from(b, (bias, k) => {
@@ -28,7 +37,7 @@ function decode(layers, z) {
 }
 
 /** Label of the nearest code. */
-function nearest(codes, labels, [x, y]) {
+export function nearest(codes, labels, [x, y]) {
   const distances = codes.map(([a, b]) => (a - x) ** 2 + (b - y) ** 2);
   return labels[distances.indexOf(Math.min(...distances))];
 }
@@ -116,5 +125,4 @@ function render({ model, el }) {
     view.say(`z = ${show(position[0])}, ${show(position[1])}; the nearest test digit is a ${label}`);
   }, ["position", "ground"]);
 }
-export { decode, nearest, unpack };
 export default { render };

@@ -60,7 +60,7 @@ class LatentMap(Hero):
     """
 
     STATE = ("position", "ground")
-    _esm = script("_extra", "latent_map")
+    _esm = script("latent_map")
 
     position = Numbers((0.0, 0.0), -VIEW, VIEW).tag(sync=True)
     ground = Choice(GROUNDS, GROUNDS[0]).tag(sync=True)

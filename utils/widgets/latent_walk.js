@@ -1,10 +1,17 @@
 // A walk through the latent space of a small recorded generator, which runs here.
+import { choice, facts, slider } from "./js/controls.js";
+import { make, set } from "./js/dom.js";
+import { hero } from "./js/hero.js";
+import { clamp } from "./js/math.js";
+import { show } from "./js/text.js";
+import { halves } from "./js/weights.js";
+
 const SIDE = 28;
 const SHOWN = 9;
 const PATHS = ["along the sphere", "straight"];
 
 /** Weights and biases of the three layers, in the order of pack() in latent_walk.py. */
-function unpack(text, shapes) {
+export function unpack(text, shapes) {
   const numbers = halves(text);
   let used = 0;
   const take = (count) => numbers.subarray(used, used += count);
@@ -36,7 +43,7 @@ function stamp(x, side, { shape: [channels, filters], w, b }) {
 }
 
 /** The image of a latent, 28 × 28 in [0, 1], row by row; as apply_folded in gans.py. */
-function generate([dense, first, last], z) {
+export function generate([dense, first, last], z) {
   const relu = (values) => values.map((value) => Math.max(value, 0));
   const h = Float64Array.from(dense.b, (bias, k) => z.reduce((sum, value, i) => sum + dense.w[k * z.length + i] * value, bias));
   const image = stamp(relu(stamp(relu(h), 7, first)), 14, last);
@@ -44,7 +51,7 @@ function generate([dense, first, last], z) {
 }
 
 /** The same point as between() in latent_walk.py. */
-function between(a, b, t, path) {
+export function between(a, b, t, path) {
   if (path === PATHS[1]) return a.map((value, i) => (1 - t) * value + t * b[i]);
   const length = (x) => Math.sqrt(x.reduce((sum, value) => sum + value * value, 0));
   const [la, lb] = [length(a), length(b)];
@@ -109,5 +116,4 @@ function render({ model, el }) {
     view.say(`${show(100 * t, 0)} percent of the way from ${from} to ${to}, ${name}, length of z ${show(length)}`);
   }, ["start", "end", "t", "path"]);
 }
-export { between, generate, unpack };
 export default { render };

@@ -54,7 +54,7 @@ class LatentWalk(Hero):
     """
 
     STATE = ("start", "end", "t", "path")
-    _esm = script("_extra", "latent_walk")
+    _esm = script("latent_walk")
 
     start = traitlets.Enum(DIGITS, "3").tag(sync=True)
     end = traitlets.Enum(DIGITS, "7").tag(sync=True)

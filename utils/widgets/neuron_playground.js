@@ -1,4 +1,13 @@
 // One neuron on points of the plane: z = w·x + b, output f(z), class 1 where z > 0.
+import { ACTIVATIONS, ALPHA, BOUNDED } from "./js/activations.js";
+import { choice, facts, slider } from "./js/controls.js";
+import { make, set, uid } from "./js/dom.js";
+import { draggable, handle, place, steerable } from "./js/hands.js";
+import { hero } from "./js/hero.js";
+import { clamp, round } from "./js/math.js";
+import { arrow, drawLine, marker, plane, straight } from "./js/plane.js";
+import { show, signed } from "./js/text.js";
+
 const VIEW = 3.5;
 const W = 3;
 const B = 6;

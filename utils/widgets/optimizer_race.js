@@ -1,4 +1,12 @@
 // Several optimizers on one loss surface. The functions above render() know nothing of the page.
+import { choice, slider } from "./js/controls.js";
+import { make, set } from "./js/dom.js";
+import { draggable, handle, place, steerable } from "./js/hands.js";
+import { hero } from "./js/hero.js";
+import { clamp, round } from "./js/math.js";
+import { plane } from "./js/plane.js";
+import { show } from "./js/text.js";
+
 const VIEW = 2;
 const STEPS = 200;
 const LOST = 100;
@@ -74,7 +82,7 @@ const RULES = {
 };
 
 /** The same paths as race() in optimizer_race.py: name → [[w₁, w₂], …], one more than `steps`. */
-function race({ surface, start, step_size, momentum, batch, points, tilts }, steps = STEPS) {
+export function race({ surface, start, step_size, momentum, batch, points, tilts }, steps = STEPS) {
   const draw = drawer(points.length);
   const size = batch === "all" ? 0 : Number(batch);
   const examples = Array.from({ length: steps }, () => (size ? Array.from({ length: size }, draw) : undefined));
@@ -258,5 +266,4 @@ function render({ model, el }) {
   }, ["surface", "start", "step_size", "momentum", "batch", "racers", "step"]);
   return () => { pause(); leave(); };
 }
-export { race };
 export default { render };

@@ -1,8 +1,15 @@
 // A word to type, and a recorded network that pronounces it in the page, letter by letter.
+import { facts, slider } from "./js/controls.js";
+import { make, set } from "./js/dom.js";
+import { hero } from "./js/hero.js";
+import { clamp, sigmoid, softmax } from "./js/math.js";
+import { show } from "./js/text.js";
+import { binary } from "./js/weights.js";
+
 const [START, END, FIRST, LONGEST, LONGEST_WORD] = [1, 2, 3, 18, 12];
 
 /** The recorded weights: name → { rows, cols, data }, bytes times the scale of their row. */
-function unpack(arrays, weights, scales) {
+export function unpack(arrays, weights, scales) {
   const bytes = new Int8Array(binary(weights).buffer);
   const view = new DataView(binary(scales).buffer);
   let [used, row] = [0, 0];
@@ -24,7 +31,7 @@ const product = ({ rows, cols, data }, x, bias) => Float64Array.from({ length: r
 const join = (...parts) => Float64Array.from(parts.flatMap((part) => Array.from(part)));
 
 /** The same as speak() in pronunciation_map.py, for a word of letters a to z. */
-function speak(word, net, temperature = 1) {
+export function speak(word, net, temperature = 1) {
   const linear = (name, x) => product(net[`${name}.weight`], x, net[`${name}.bias`]);
   const lookUp = ({ cols, data }, k) => data.subarray(k * cols, (k + 1) * cols);
   const step = (name, x, h) => {
@@ -169,5 +176,4 @@ function start({ model, el }) {
     view.say(`${word}: ${names.join(" ")}`);
   }, ["word", "step", "temperature"]);
 }
-export { speak, unpack };
 export default { render: start };

@@ -108,7 +108,7 @@ class PronunciationMap(Hero):
     """
 
     STATE = ("word", "step", "temperature")
-    _esm = script("_extra", "pronunciation_map")
+    _esm = script("pronunciation_map")
 
     word = Letters("phonetic", least=1, most=LONGEST_WORD, example="phonetic").tag(sync=True)
     step = Numbers(0, 0, LONGEST - 1).tag(sync=True)

@@ -1,8 +1,14 @@
 // Recorded pictures of generated points, a ring of eight targets, a slider for the time.
+import { button, choice, facts, slider } from "./js/controls.js";
+import { make, set } from "./js/dom.js";
+import { hero } from "./js/hero.js";
+import { plane } from "./js/plane.js";
+import { show } from "./js/text.js";
+
 const SPAN = 1.6;
 
 /** What stands beside the picture: the recorded numbers of one frame. */
-const numbers = (films, setting, frame) => {
+export const numbers = (films, setting, frame) => {
   const { step, modes, near } = films[setting][frame];
   return { step, modes, near };
 };
@@ -60,5 +66,4 @@ function render({ model, el }) {
   }, ["setting", "frame"]);
   return () => { clearInterval(timer); stop(); };
 }
-export { numbers };
 export default { render };

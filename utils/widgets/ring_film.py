@@ -41,7 +41,7 @@ class RingFilm(Hero):
     """
 
     STATE = ("setting", "frame")
-    _esm = script("_extra", "ring_film")
+    _esm = script("ring_film")
 
     setting = traitlets.Enum(tuple(SETTINGS), "slow discriminator").tag(sync=True)
     frame = traitlets.Int(0, min=0, max=FRAMES - 1).tag(sync=True)

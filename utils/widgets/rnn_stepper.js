@@ -1,8 +1,16 @@
 // One recurrent neuron unrolled in time. unroll() knows nothing of the page.
+import { button, facts, slider } from "./js/controls.js";
+import { make, set } from "./js/dom.js";
+import { draggable, handle, place, steerable } from "./js/hands.js";
+import { hero } from "./js/hero.js";
+import { clamp } from "./js/math.js";
+import { arrow } from "./js/plane.js";
+import { show } from "./js/text.js";
+
 const [STEPS, LIMIT] = [6, 2];
 
 /** The same numbers as unroll() in rnn_stepper.py. */
-function unroll({ inputs, w, u, b }) {
+export function unroll({ inputs, w, u, b }) {
   const states = [];
   inputs.forEach((x, t) => states.push(Math.tanh(w * x + u * (t ? states[t - 1] : 0) + b)));
   const slopes = states.map((h) => 1 - h * h);
@@ -110,5 +118,4 @@ function render({ model, el }) {
     view.say(note.textContent);
   }, KEYS);
 }
-export { unroll };
 export default { render };

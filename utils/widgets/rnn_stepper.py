@@ -62,7 +62,7 @@ class RNNStepper(Hero):
     """
 
     STATE = ("inputs", "w", "u", "b", "step")
-    _esm = script("_extra", "rnn_stepper")
+    _esm = script("rnn_stepper")
 
     inputs = Numbers((1.0, *[0.0] * (STEPS - 1)), -2, 2).tag(sync=True)
     w = Numbers(1.0, -3, 3).tag(sync=True)

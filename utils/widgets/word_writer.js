@@ -1,9 +1,17 @@
 // A recurrent network of letters that runs in the page. The functions above render() know nothing of it.
+import { button, facts, slider } from "./js/controls.js";
+import { make, set } from "./js/dom.js";
+import { hero } from "./js/hero.js";
+import { softmax } from "./js/math.js";
+import { uniform } from "./js/random.js";
+import { show } from "./js/text.js";
+import { floats } from "./js/weights.js";
+
 const SIGNS = "·abcdefghijklmnopqrstuvwxyz";
 const [WORDS, MAX_LETTERS, MAX_START] = [12, 14, 8];
 
 /** The weights as fold() in word_writer.py names them: table (27, H), U (H, H), V (27, H), c (27). */
-function unfold(text, H) {
+export function unfold(text, H) {
   const numbers = floats(text);
   let used = 0;
   const take = (count) => numbers.subarray(used, used += count);
@@ -19,10 +27,10 @@ function step({ H, table, U }, h, sign) {
   });
 }
 
-const read = (network, start) => (
+export const read = (network, start) => (
   [...start].reduce((h, letter) => step(network, h, SIGNS.indexOf(letter)), step(network, null, 0)));
 
-function probabilities({ H, V, c }, h, temperature) {
+export function probabilities({ H, V, c }, h, temperature) {
   return softmax(Array.from(SIGNS, (_, k) => {
     let sum = c[k];
     for (let j = 0; j < H; j += 1) sum += V[k * H + j] * h[j];
@@ -31,7 +39,7 @@ function probabilities({ H, V, c }, h, temperature) {
 }
 
 /** The same words as write() in word_writer.py. */
-function write(network, start, temperature, seed) {
+export function write(network, start, temperature, seed) {
   const first = read(network, start);
   return Array.from({ length: WORDS }, (_, i) => {
     let word = start;
@@ -117,5 +125,4 @@ function render({ model, el }) {
     view.say(`${words.slice(0, 4).join(", ")}; surest next: ${best ? SIGNS[best] : "the end"}`);
   }, ["start", "temperature", "seed"]);
 }
-export { probabilities, read, unfold, write };
 export default { render };

@@ -98,7 +98,7 @@ class WordWriter(Hero):
     """
 
     STATE = ("start", "temperature", "seed")
-    _esm = script("_extra", "word_writer")
+    _esm = script("word_writer")
 
     start = Letters("", most=MAX_START, example="str").tag(sync=True)
     temperature = Numbers(0.7, 0.1, 2).tag(sync=True)

@@ -1,4 +1,12 @@
 // Two step neurons and an output neuron against XOR: hⱼ = step(wⱼ·x + bⱼ), y = step(v·h + c).
+import { facts, slider } from "./js/controls.js";
+import { make, set, uid } from "./js/dom.js";
+import { draggable, handle, place, steerable } from "./js/hands.js";
+import { hero } from "./js/hero.js";
+import { clamp, round } from "./js/math.js";
+import { arrow, drawLine, marker, plane, straight } from "./js/plane.js";
+import { show } from "./js/text.js";
+
 const [LOW, HIGH] = [-0.6, 1.6];
 const W = 2;
 const B = 3;

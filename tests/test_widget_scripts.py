@@ -1,0 +1,138 @@
+"""The widgets' JavaScript: its modules are joined by their imports, or refused with a reason."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from utils.widgets._script import HERE, script
+
+HEROES = sorted(path.stem for path in HERE.glob("*.js"))
+END = "export default { render };\n"
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Return a function that writes modules and joins ``main.js``."""
+
+    def join(**files):
+        for name, text in files.items():
+            path = tmp_path / f"{name.replace('__', '/')}.js"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return script("main", tmp_path)
+
+    return join
+
+
+def test_there_is_a_script_for_each_hero_and_each_shared_module_is_used():
+    assert len(HEROES) == 17
+    used = {
+        name for hero in HEROES for name in re.findall(r"^const \$\d+_(\w+)", script(hero), re.M)
+    }
+    assert used == {path.stem for path in (HERE / "js").glob("*.js")}
+
+
+@pytest.mark.parametrize("hero", HEROES)
+def test_a_joined_script_imports_nothing_and_exports_what_the_module_does(hero):
+    text, source = script(hero), (HERE / f"{hero}.js").read_text(encoding="utf-8")
+    assert not re.search(r"\bimport\b", re.sub(r"//.*|/\*[^§]*?\*/", "", text))
+    exports = re.compile(r"^export .*?(\w+)(?=\(| =| \{| \}|: \w+ \})", re.M)
+    assert exports.findall(text) == exports.findall(source)
+    assert "\nexport default { render" in text
+
+
+def test_modules_come_once_before_those_that_need_them(write):
+    text = write(
+        main='import { left } from "./js/left.js";\nimport { right } from "./js/right.js";\n' + END,
+        js__left='import { base } from "./base.js";\nexport const left = base + 1;\n',
+        js__right='import { base } from "./base.js";\nexport const right = base + 2;\n',
+        js__base="export const base = 1;\n",
+    )
+    assert re.findall(r"^const \$\d_(\w+) = \(\(\) => \{$", text, re.M) == ["base", "left", "right"]
+
+
+def test_a_module_becomes_a_scope_and_the_main_one_stays_open(write):
+    text = write(
+        main='import {\n  one,\n  two as second,\n} from "./a.js";\nconst hidden = one;\n' + END,
+        a="const hidden = 1;\nexport const one = hidden;\nexport function two() {}\n",
+    )
+    assert text == (
+        "const $0_a = (() => {\nconst hidden = 1;\nconst one = hidden;\nfunction two() {}\n"
+        "return { one, two };\n})();\n\n"
+        "const { one, two: second } = $0_a;\nconst hidden = one;\n" + END
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"main": 'import { a } from "./b.js";\n'}, "main.js imports b.js, but there is no .*b.js"),
+        (
+            {"main": 'import { a } from "./b.js";\n', "b": "const a = 1;\n"},
+            "main.js imports 'a', but b.js exports nothing",
+        ),
+        (
+            {"main": 'import { c } from "./b.js";\n', "b": "export const a = 1, b = 2;\n"},
+            "imports 'c', but b.js exports a",
+        ),
+        (
+            {
+                "main": 'import { b } from "./b.js";\n',
+                "b": 'import { c } from "./c.js";\nexport const b = 1;\n',
+                "c": 'import { b } from "./b.js";\nexport const c = 1;\n',
+            },
+            "in a circle: b.js → c.js → b.js",
+        ),
+        ({"main": 'import { main } from "./main.js";\n'}, "in a circle: main.js → main.js"),
+        (
+            {
+                "main": 'import { a } from "./b.js";\nimport { a } from "./c.js";\n',
+                "b": "export const a = 1;\n",
+                "c": "export const a = 2;\n",
+            },
+            "main.js has two things named a",
+        ),
+        (
+            {"main": 'import { x as a } from "./b.js";\nconst [z, a] = [1, 2];\n'},
+            "main.js has two things named a",
+        ),
+        (
+            {"main": 'import { a } from "./b.js";\nexport function a() {}\n'},
+            "main.js has two things named a",
+        ),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(files, words, write):
+    with pytest.raises(ValueError, match=words):
+        write(**files)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'import b from "./b.js";',
+        'import * as b from "./b.js";',
+        'import "./b.js";',
+        'import { a } from "b";',
+        'import { a } from "https://example.org/b.js";',
+        'import { a } from "./b.js"; // with a word',
+        'const b = await import("./b.js");',
+        "const here = import.meta.url;",
+        "export let a = 1;",
+        "export { a };",
+        'export * from "./b.js";',
+        "export const [a, b] = [1, 2];",
+        "export default function render() {}",
+    ],
+)
+def test_other_forms_of_import_and_export_are_refused_by_name(line, write):
+    refused = re.search("(?:im|ex)port.*", line)[0]
+    with pytest.raises(ValueError, match=re.escape(f"main.js: cannot join {refused!r}")):
+        write(main=f"{line}\n", b="export const a = 1;\n")
+
+
+def test_only_the_main_module_renders(write):
+    with pytest.raises(ValueError, match=r"b.js: cannot join 'export default \{ render \};'"):
+        write(main='import { a } from "./b.js";\n', b="export const a = 1;\n" + END)
