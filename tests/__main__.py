@@ -5,26 +5,34 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
 from utils.runtime import say
 
 ROOT = Path(__file__).parents[1]
+TOOLS = Path(sysconfig.get_path("scripts"))
 PYTEST = [sys.executable, "-m", "pytest", "--quiet"]
 STRICT = [
     "-p", "tests.notebooks.strict",
     "--nbval", "--nbval-current-env", "--nbval-cell-timeout=300",
     "--nbval-sanitize-with=tests/notebooks/sanitize.cfg",
 ]  # fmt: skip
-PARTS = {
-    "style": [sys.executable, "-m", "ruff", "check", "."],
-    "format": [sys.executable, "-m", "ruff", "format", "--check", "."],
-    "fast tests": [*PYTEST, "-m", "not browser and not slow and not machines", "tests"],
-    "slow tests": [*PYTEST, "-m", "slow", "tests"],
-    "chapters": [*PYTEST, *STRICT, "chapters"],
-    "machines": [sys.executable, "-m", "tests.machines"],
-    "browser": [*PYTEST, "-m", "browser", "-rs", "tests/browser"],
+PARTS = {  # name → commands
+    "style": [
+        [sys.executable, "-m", "ruff", "check", "."],
+        [TOOLS / "oxlint", "utils/widgets"],
+    ],
+    "format": [
+        [sys.executable, "-m", "ruff", "format", "--check", "."],
+        [TOOLS / "oxfmt", "--check", "utils/widgets"],
+    ],
+    "fast tests": [[*PYTEST, "-m", "not browser and not slow and not machines", "tests"]],
+    "slow tests": [[*PYTEST, "-m", "slow", "tests"]],
+    "chapters": [[*PYTEST, *STRICT, "chapters"]],
+    "machines": [[sys.executable, "-m", "tests.machines"]],
+    "browser": [[*PYTEST, "-m", "browser", "-rs", "tests/browser"]],
 }
 
 
@@ -39,13 +47,16 @@ def main(names: list[str]) -> int:
         say(f"\n── {name} ──")
         sys.stdout.flush()
         start = time.perf_counter()
-        code = subprocess.run(PARTS[name], cwd=ROOT, env=os.environ, check=False).returncode
-        ledger.append((name, time.perf_counter() - start, code))
+        codes = [
+            subprocess.run(command, cwd=ROOT, env=os.environ, check=False).returncode
+            for command in PARTS[name]
+        ]
+        ledger.append((name, time.perf_counter() - start, any(codes)))
     say("\n── time ──")
-    for name, seconds, code in ledger:
-        print(f"{name:12} {seconds:7.1f} s   {'failed' if code else 'ok'}")
+    for name, seconds, failed in ledger:
+        print(f"{name:12} {seconds:7.1f} s   {'failed' if failed else 'ok'}")
     print(f"{'all':12} {sum(seconds for _, seconds, _ in ledger):7.1f} s")
-    return int(any(code for _, _, code in ledger))
+    return int(any(failed for _, _, failed in ledger))
 
 
 if __name__ == "__main__":

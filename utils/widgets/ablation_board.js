@@ -6,7 +6,8 @@ import { hero } from "./js/hero.js";
 import { clamp } from "./js/math.js";
 import { show } from "./js/text.js";
 
-const SWITCH = "background: none; border: 0; color: inherit; cursor: pointer; font: inherit; padding: 4px 0; text-align: left";
+const SWITCH =
+  "background: none; border: 0; color: inherit; cursor: pointer; font: inherit; padding: 4px 0; text-align: left";
 const [LOW, HIGH] = [0.6, 0.85];
 
 /** The accuracy with the ticked ideas, and after the tick of each idea is changed. */
@@ -15,6 +16,9 @@ export function readings(table, names, tricks) {
   return { accuracy: table[bits], toggled: names.map((_, i) => table[bits ^ (2 ** i)]) };
 }
 
+/** Where an accuracy stands on a bar. */
+const across = (value) => 400 * clamp((value - LOW) / (HIGH - LOW), 0, 1);
+
 function render({ model, el }) {
   const view = hero(model, el, "Ablation board");
   const names = view.get("names");
@@ -22,7 +26,7 @@ function render({ model, el }) {
   panel.style.gridColumn = "1 / -1";
   panel.style.setProperty("--dll-label", "11em");
   const fact = facts(panel, { accuracy: "accuracy on unseen glyphs", ticked: "ideas" });
-  const rows = names.map((name, i) => {
+  const rows = names.map((name) => {
     const row = make(panel, "div", { class: "row" });
     const tick = make(row, "button", { type: "button", role: "switch", style: SWITCH });
     const svg = make(row, "svg", { viewBox: "0 0 400 20", "aria-hidden": "true", style: "max-width: none" });
@@ -41,14 +45,17 @@ function render({ model, el }) {
   return view.start(() => {
     const tricks = view.get("tricks");
     const { accuracy, toggled } = readings(view.get("table"), names, tricks);
-    const place = (value) => 400 * clamp((value - LOW) / (HIGH - LOW), 0, 1);
     rows.forEach(({ tick, bar, mark, output }, i) => {
       const change = toggled[i] - accuracy;
-      const [from, to] = [place(accuracy), place(toggled[i])];
+      const [from, to] = [across(accuracy), across(toggled[i])];
       const on = tricks.includes(names[i]);
       tick.textContent = `${on ? "☑" : "☐"} ${names[i]}`;
       tick.setAttribute("aria-checked", on);
-      set(bar, { x: Math.min(from, to), width: Math.abs(to - from), fill: `var(--dll-${change < 0 ? "orange" : "blue"})` });
+      set(bar, {
+        x: Math.min(from, to),
+        width: Math.abs(to - from),
+        fill: `var(--dll-${change < 0 ? "orange" : "blue"})`,
+      });
       mark.setAttribute("d", `M${from} 0V20`);
       output.textContent = `${change < 0 ? "" : "+"}${show(100 * change, 1)}`;
       output.dataset.value = String(change);

@@ -12,10 +12,13 @@ const Z = 4;
 
 /** The two halves of a curve, so that a jump at z = 0 stays a jump. */
 function curve(area, f) {
-  const half = (from, to) => area.path(Array.from({ length: 101 }, (_, i) => {
-    const z = from + ((to - from) * i) / 100;
-    return [z, f(z)];
-  }));
+  const half = (from, to) =>
+    area.path(
+      Array.from({ length: 101 }, (_, i) => {
+        const z = from + ((to - from) * i) / 100;
+        return [z, f(z)];
+      }),
+    );
   return half(-Z, -1e-9) + half(1e-9, Z);
 }
 
@@ -24,11 +27,30 @@ function render({ model, el }) {
   const left = view.panel();
   const ticks = [-4, -2, 0, 2, 4];
   const areas = [
-    plane(left, "The function f", [-Z, Z], [-1.25, 4], { height: 282, ticks: [ticks, [-1, 0, 1, 2, 3, 4]], names: ["", "f(z)"] }),
-    plane(left, "Its derivative f′", [-Z, Z], [-0.35, 1.35], { height: 200, ticks: [ticks, [0, 0.5, 1]], names: ["z", "f′(z)"] }),
+    plane(left, "The function f", [-Z, Z], [-1.25, 4], {
+      height: 282,
+      ticks: [ticks, [-1, 0, 1, 2, 3, 4]],
+      names: ["", "f(z)"],
+    }),
+    plane(left, "Its derivative f′", [-Z, Z], [-0.35, 1.35], {
+      height: 200,
+      ticks: [ticks, [0, 0.5, 1]],
+      names: ["z", "f′(z)"],
+    }),
   ];
   const parts = areas.map((area, order) => {
-    make(area.ground, "path", { class: "axis", d: area.path([[-Z, 0], [Z, 0]]) + area.path([[0, -9], [0, 9]]) });
+    make(area.ground, "path", {
+      class: "axis",
+      d:
+        area.path([
+          [-Z, 0],
+          [Z, 0],
+        ]) +
+        area.path([
+          [0, -9],
+          [0, 9],
+        ]),
+    });
     return {
       other: make(area.data, "path", { class: "curve", stroke: "var(--dll-orange)", "stroke-dasharray": "7 5" }),
       main: make(area.data, "path", { class: "curve", stroke: "var(--dll-blue)" }),
@@ -45,7 +67,9 @@ function render({ model, el }) {
   const showActivation = choice(right, "function f", names, (activation) => view.change({ activation }));
   const showCompare = choice(right, "compare", ["none", ...names], (compare) => view.change({ compare }));
   const showZ = slider(right, "z", "position z", [-Z, Z, 0.05], setZ);
-  const showAlpha = slider(right, "α", "slope α of leaky ReLU for negative z", [0, 0.5, 0.01], (alpha) => view.change({ alpha }));
+  const showAlpha = slider(right, "α", "slope α of leaky ReLU for negative z", [0, 0.5, 0.01], (alpha) =>
+    view.change({ alpha }),
+  );
   const note = make(right, "p", { class: "note" });
   const compared = make(right, "p", { class: "note" });
 
@@ -68,10 +92,22 @@ function render({ model, el }) {
       const y = values[i];
       part.main.setAttribute("d", curve(area, pair[i]));
       part.other.setAttribute("d", rival ? curve(area, rival[i]) : "");
-      part.drop.setAttribute("d", area.path([[z, i ? 9 : -9], [z, y]]));
+      part.drop.setAttribute(
+        "d",
+        area.path([
+          [z, i ? 9 : -9],
+          [z, y],
+        ]),
+      );
       if (i === 0) {
         const reach = 110 / area.kx / Math.hypot(1, slope); // about the same length on the screen
-        part.tangent.setAttribute("d", area.path([[z - reach, y - slope * reach], [z + reach, y + slope * reach]]));
+        part.tangent.setAttribute(
+          "d",
+          area.path([
+            [z - reach, y - slope * reach],
+            [z + reach, y + slope * reach],
+          ]),
+        );
       }
       place(part.knob, area.px(z), area.py(y), [-Z, Z, z], `z = ${show(z)}, ${i ? "f′(z)" : "f(z)"} = ${show(y, 3)}`);
     });

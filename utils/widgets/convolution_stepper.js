@@ -3,7 +3,7 @@ import { choice } from "./js/controls.js";
 import { make, set } from "./js/dom.js";
 import { draggable, place, steerable } from "./js/hands.js";
 import { hero } from "./js/hero.js";
-import { clamp } from "./js/math.js";
+import { clamp, total } from "./js/math.js";
 import { show } from "./js/text.js";
 
 const SIZE = 28;
@@ -11,29 +11,31 @@ const LIMIT = 4;
 const OPERATIONS = ["cross-correlation", "convolution"];
 
 /** The kernel as it is laid on the picture: a convolution turns it by 180°. */
-const laid = (kernel, operation) => (
-  operation === "convolution" ? [...kernel].reverse().map((row) => [...row].reverse()) : kernel);
+const laid = (kernel, operation) =>
+  operation === "convolution" ? kernel.toReversed().map((row) => row.toReversed()) : kernel;
 
 /** Nine pixels under the window whose sum goes to place (i, j); beyond the picture there are zeros. */
 function patch(image, i, j, stride, padding, dilation) {
-  return [0, 1, 2].map((m) => [0, 1, 2].map((n) => (
-    image[i * stride + m * dilation - padding]?.[j * stride + n * dilation - padding] ?? 0)));
+  return [0, 1, 2].map((m) =>
+    [0, 1, 2].map((n) => image[i * stride + m * dilation - padding]?.[j * stride + n * dilation - padding] ?? 0),
+  );
 }
 
 const weigh = (pixels, w) => w.map((row, m) => row.map((value, n) => value * pixels[m][n]));
-const total = (products) => products.flat().reduce((sum, value) => sum + value, 0);
 
 /** The same numbers as convolve() in convolution_stepper.py. */
 export function convolve(image, kernel, stride, padding, dilation, operation) {
   const size = Math.floor((image.length + 2 * padding - 2 * dilation - 1) / stride) + 1;
   const w = laid(kernel, operation);
   const places = Array.from({ length: size }, (_, k) => k);
-  return places.map((i) => places.map((j) => total(weigh(patch(image, i, j, stride, padding, dilation), w))));
+  return places.map((i) => places.map((j) => total(weigh(patch(image, i, j, stride, padding, dilation), w).flat())));
 }
 
 /** A drawing whose unit is one pixel; `paint` shows numbers, `at` gives [row, column]. */
 function sheet(parent, label) {
-  const svg = set(make(parent, "svg", { viewBox: "-1.6 -1.6 31.2 31.2", role: "group", "aria-label": label }), { style: "max-width: 380px" });
+  const svg = set(make(parent, "svg", { viewBox: "-1.6 -1.6 31.2 31.2", role: "group", "aria-label": label }), {
+    style: "max-width: 380px",
+  });
   const picture = make(svg, "image", { x: 0, y: 0, preserveAspectRatio: "none", style: "image-rendering: pixelated" });
   const frame = make(svg, "rect", { class: "frame", x: 0, y: 0, "stroke-width": 0.12 });
   const canvas = document.createElement("canvas");
@@ -58,7 +60,10 @@ function sheet(parent, label) {
 
 const gray = (value) => [0, 1, 2].map(() => Math.round(255 * value)).concat(255);
 /** Blue above zero, orange below, as strong as the value beside the largest. */
-const signs = (top) => (value) => [...(value < 0 ? [213, 94, 0] : [0, 114, 178]), top && Math.round((255 * Math.abs(value)) / top)];
+const signs = (top) => (value) => [
+  ...(value < 0 ? [213, 94, 0] : [0, 114, 178]),
+  top && Math.round((255 * Math.abs(value)) / top),
+];
 
 /** Nine squares with numbers; gives the squares and a function that fills them. */
 function block(svg, x, title, interactive) {
@@ -66,28 +71,53 @@ function block(svg, x, title, interactive) {
   const cells = Array.from({ length: 9 }, (_, k) => {
     const [m, n] = [Math.floor(k / 3), k % 3];
     const look = { transform: `translate(${x + 44 * n} ${24 + 44 * m})` };
-    const cell = make(svg, "g", interactive ? { ...look, class: "handle", role: "slider", tabindex: 0, "aria-label": `weight in row ${m + 1}, column ${n + 1}` } : look);
+    const cell = make(
+      svg,
+      "g",
+      interactive
+        ? {
+            ...look,
+            class: "handle",
+            role: "slider",
+            tabindex: 0,
+            "aria-label": `weight in row ${m + 1}, column ${n + 1}`,
+          }
+        : look,
+    );
     make(cell, "rect", { class: "frame", width: 44, height: 44, style: "pointer-events: all" });
     if (interactive) make(cell, "rect", { class: "ring", x: 2, y: 2, width: 40, height: 40 });
     make(cell, "text", { x: 22, y: 27, "text-anchor": "middle" });
     return cell;
   });
-  return [cells, (numbers, texts) => numbers.flat().forEach((value, k) => {
-    const color = `var(--dll-${value < 0 ? "orange" : "blue"})`;
-    cells[k].firstChild.style.fill = value ? `color-mix(in srgb, ${color} ${Math.round(10 + 12 * Math.min(4, Math.abs(value)))}%, transparent)` : "transparent";
-    cells[k].lastChild.textContent = texts(value);
-  })];
+  return [
+    cells,
+    (numbers, texts) =>
+      numbers.flat().forEach((value, k) => {
+        const color = `var(--dll-${value < 0 ? "orange" : "blue"})`;
+        cells[k].firstChild.style.fill = value
+          ? `color-mix(in srgb, ${color} ${Math.round(10 + 12 * Math.min(4, Math.abs(value)))}%, transparent)`
+          : "transparent";
+        cells[k].lastChild.textContent = texts(value);
+      }),
+  ];
 }
 
 function button(parent, text, press) {
   const node = make(parent, "button", { type: "button" }, text);
-  node.style.cssText = "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; "
-    + "color: inherit; cursor: pointer; font: inherit; min-height: 32px; padding: 2px 10px";
+  node.style.cssText =
+    "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; " +
+    "color: inherit; cursor: pointer; font: inherit; min-height: 32px; padding: 2px 10px";
   node.addEventListener("click", press);
   return node;
 }
 
 const same = (a, b) => a.flat().join() === b.flat().join();
+
+/** The square k of the drawing belongs to this entry of the kernel. */
+const entry = (k) => [Math.floor(k / 3), k % 3];
+
+/** A number with as many decimals as it has, at most two. */
+const short = (value) => show(value, value % 1 ? (Math.round(value * 10) === value * 10 ? 1 : 2) : 0);
 
 function render({ model, el }) {
   const view = hero(model, el, "Convolution stepper");
@@ -98,8 +128,21 @@ function render({ model, el }) {
 
   const left = view.panel("picture");
   const input = sheet(left, "the picture and the window of the kernel");
-  const zeros = make(input.svg, "rect", { class: "frame", x: -1, y: -1, width: 30, height: 30, "stroke-width": 0.15, "stroke-dasharray": "0.6 0.4" });
-  const grip = make(input.svg, "g", { class: "handle", role: "slider", tabindex: 0, "aria-label": "window: arrow keys move it, Page Up and Page Down go to the first and last row" });
+  const zeros = make(input.svg, "rect", {
+    class: "frame",
+    x: -1,
+    y: -1,
+    width: 30,
+    height: 30,
+    "stroke-width": 0.15,
+    "stroke-dasharray": "0.6 0.4",
+  });
+  const grip = make(input.svg, "g", {
+    class: "handle",
+    role: "slider",
+    tabindex: 0,
+    "aria-label": "window: arrow keys move it, Page Up and Page Down go to the first and last row",
+  });
   const field = make(grip, "rect", { style: "fill: transparent; stroke: var(--dll-green); stroke-width: 0.4" });
   const ring = make(grip, "rect", { class: "ring", x: -0.5, y: -0.5, style: "stroke-width: 0.3" });
   const dots = Array.from({ length: 9 }, () => make(grip, "circle", { r: 0.16, style: "fill: var(--dll-green)" }));
@@ -107,23 +150,50 @@ function render({ model, el }) {
   const right = view.panel();
   const mapTitle = make(right, "h4");
   const output = sheet(right, "the feature map");
-  const spot = make(output.svg, "rect", { width: 1, height: 1, style: "fill: none; stroke: var(--dll-green); stroke-width: 0.4" });
+  const spot = make(output.svg, "rect", {
+    width: 1,
+    height: 1,
+    style: "fill: none; stroke: var(--dll-green); stroke-width: 0.4",
+  });
 
   const middle = set(view.panel(), { class: "panel wide" });
-  const drawing = set(make(middle, "svg", { viewBox: "0 0 560 160", role: "group", "aria-label": "pixels times kernel" }), { style: "max-width: 620px" });
+  const drawing = set(
+    make(middle, "svg", { viewBox: "0 0 560 160", role: "group", "aria-label": "pixels times kernel" }),
+    { style: "max-width: 620px" },
+  );
   const [, fillPixels] = block(drawing, 1, "pixels", false);
   make(drawing, "text", { x: 157, y: 95, "text-anchor": "middle" }, "×");
   const [cells, fillKernel] = block(drawing, 180, "kernel", true);
   make(drawing, "text", { x: 336, y: 95, "text-anchor": "middle" }, "=");
   const [, fillProducts] = block(drawing, 359, "products", false);
   make(drawing, "text", { x: 500, y: 95 }, "→");
-  const sumText = make(drawing, "text", { x: 559, y: 97, "text-anchor": "end", style: "font-size: 20px", "data-name": "sum" });
+  const sumText = make(drawing, "text", {
+    x: 559,
+    y: 97,
+    "text-anchor": "end",
+    style: "font-size: 20px",
+    "data-name": "sum",
+  });
 
   const tools = set(view.panel(), { class: "panel wide" });
-  const row = make(tools, "div", { role: "group", "aria-label": "kernels", style: "display: flex; flex-wrap: wrap; gap: 8px; margin: 0 0 8px" });
-  const presets = view.get("presets").map(([name, kernel]) => [button(row, name, () => view.change({ kernel })), kernel]);
-  const grid = make(tools, "div", { style: "display: grid; column-gap: 28px; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr))" });
-  const options = { picture: Object.keys(images), operation: OPERATIONS, stride: ["1", "2"], padding: ["0", "1"], dilation: ["1", "2"] };
+  const row = make(tools, "div", {
+    role: "group",
+    "aria-label": "kernels",
+    style: "display: flex; flex-wrap: wrap; gap: 8px; margin: 0 0 8px",
+  });
+  const presets = view
+    .get("presets")
+    .map(([name, kernel]) => [button(row, name, () => view.change({ kernel })), kernel]);
+  const grid = make(tools, "div", {
+    style: "display: grid; column-gap: 28px; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr))",
+  });
+  const options = {
+    picture: Object.keys(images),
+    operation: OPERATIONS,
+    stride: ["1", "2"],
+    padding: ["0", "1"],
+    dilation: ["1", "2"],
+  };
   const showChoice = Object.entries(options).map(([key, names]) => {
     const showName = choice(grid, key, names, (value) => view.change({ [key]: value }));
     return () => showName(view.get(key));
@@ -131,8 +201,6 @@ function render({ model, el }) {
   const note = make(tools, "p", { class: "note" });
 
   const turned = () => view.get("operation") === "convolution";
-  /** The square k of the drawing belongs to this entry of the kernel. */
-  const entry = (k) => [Math.floor(k / 3), k % 3];
   const put = (k, value) => {
     const kernel = view.get("kernel").map((line) => [...line]);
     const [m, n] = entry(k);
@@ -141,7 +209,10 @@ function render({ model, el }) {
   };
   const weight = (k) => view.get("kernel")[entry(k)[0]][entry(k)[1]];
   cells.forEach((cell, k) => {
-    steerable(cell, 0.5, (dx, dy) => put(k, weight(k) + dx + dy), { Home: () => put(k, -LIMIT), End: () => put(k, LIMIT) });
+    steerable(cell, 0.5, (dx, dy) => put(k, weight(k) + dx + dy), {
+      Home: () => put(k, -LIMIT),
+      End: () => put(k, LIMIT),
+    });
     cell.addEventListener("keydown", (event) => {
       if (/^[0-4]$/.test(event.key)) put(k, Number(event.key));
       else if (event.key === "-") put(k, -weight(k));
@@ -157,7 +228,10 @@ function render({ model, el }) {
   const now = () => view.get("position").map((k) => Math.min(Math.floor(k), size() - 1));
   const go = (i, j) => view.change({ position: [i, j].map((k) => clamp(Math.round(k), 0, size() - 1)) });
   steerable(grip, 1, (dx, dy) => go(now()[0] - dy, now()[1] + dx), {
-    Home: () => go(now()[0], 0), End: () => go(now()[0], SIZE), PageUp: () => go(0, now()[1]), PageDown: () => go(SIZE, now()[1]),
+    Home: () => go(now()[0], 0),
+    End: () => go(now()[0], SIZE),
+    PageUp: () => go(0, now()[1]),
+    PageDown: () => go(SIZE, now()[1]),
   });
   draggable(grip, input, ([y, x]) => {
     const [i, j] = now();
@@ -176,16 +250,28 @@ function render({ model, el }) {
     zeros.style.display = padding ? "" : "none";
     const reach = 2 * dilation + 1;
     for (const rect of [field, ring]) set(rect, { width: reach + (rect === ring), height: reach + (rect === ring) });
-    place(grip, j * stride - padding, i * stride - padding, [0, map.length - 1, j], `row ${i}, column ${j}, sum ${show(sum)}`);
+    place(
+      grip,
+      j * stride - padding,
+      i * stride - padding,
+      [0, map.length - 1, j],
+      `row ${i}, column ${j}, sum ${show(sum)}`,
+    );
     dots.forEach((dot, k) => set(dot, { cx: 0.5 + dilation * (k % 3), cy: 0.5 + dilation * Math.floor(k / 3) }));
     output.paint(map, signs(Math.max(...map.flat().map(Math.abs))));
     set(spot, { x: j, y: i });
     mapTitle.textContent = `feature map, ${map.length} × ${map.length}`;
-    const short = (value) => show(value, value % 1 ? (Math.round(value * 10) === value * 10 ? 1 : 2) : 0);
     fillPixels(pixels, (value) => show(value));
     fillKernel(kernel, short);
     fillProducts(weigh(pixels, w), (value) => show(value));
-    cells.forEach((cell, k) => set(cell, { "aria-valuemin": -LIMIT, "aria-valuemax": LIMIT, "aria-valuenow": weight(k), "aria-valuetext": short(weight(k)) }));
+    cells.forEach((cell, k) =>
+      set(cell, {
+        "aria-valuemin": -LIMIT,
+        "aria-valuemax": LIMIT,
+        "aria-valuenow": weight(k),
+        "aria-valuetext": short(weight(k)),
+      }),
+    );
     sumText.textContent = show(sum);
     sumText.dataset.value = String(sum);
     for (const [node, preset] of presets) {

@@ -3,7 +3,7 @@ import { button, facts } from "./js/controls.js";
 import { make, set } from "./js/dom.js";
 import { draggable, place, steerable } from "./js/hands.js";
 import { hero } from "./js/hero.js";
-import { clamp, softmax } from "./js/math.js";
+import { argmax, clamp, softmax } from "./js/math.js";
 import { show } from "./js/text.js";
 import { floats } from "./js/weights.js";
 
@@ -39,11 +39,14 @@ export function picture(strokes) {
   const [low, high] = [Math.min, Math.max].map((pick) => [0, 1].map((axis) => pick(...points.map((p) => p[axis]))));
   const extent = Math.max(high[0] - low[0], high[1] - low[1], 1e-9);
   const scale = Math.min((BOX - 2 * PEN) / extent, ZOOM);
-  const lines = strokes.map((line) => line.map((p) => p.map((value, axis) => (
-    (value - (low[axis] + high[axis]) / 2) * scale + CENTER))));
+  const lines = strokes.map((line) =>
+    line.map((p) => p.map((value, axis) => (value - (low[axis] + high[axis]) / 2) * scale + CENTER)),
+  );
   const first = ink(lines);
-  const [mass, mx, my] = first.reduce(([sum, x, y], value, i) => (
-    [sum + value, x + value * (i % SIDE), y + value * Math.floor(i / SIDE)]), [0, 0, 0]);
+  const [mass, mx, my] = first.reduce(
+    ([sum, x, y], value, i) => [sum + value, x + value * (i % SIDE), y + value * Math.floor(i / SIDE)],
+    [0, 0, 0],
+  );
   const shift = [CENTER - mx / mass, CENTER - my / mass];
   return ink(lines.map((line) => line.map((p) => p.map((value, axis) => value + shift[axis]))));
 }
@@ -55,16 +58,18 @@ const RULES = {
     const out = new Float64Array(filters * h * v);
     for (let f = 0; f < filters; f += 1) {
       out.fill(b[f], f * h * v, (f + 1) * h * v);
-      for (let c = 0; c < channels; c += 1) for (let m = 0; m < k; m += 1) for (let n = 0; n < k; n += 1) {
-        const weight = w[((f * channels + c) * k + m) * k + n];
-        for (let i = 0; i < h; i += 1) {
-          const y = i + m - padding;
-          if (y < 0 || y >= height) continue;
-          for (let j = Math.max(0, padding - n); j < v && j + n - padding < width; j += 1) {
-            out[(f * h + i) * v + j] += weight * data[(c * height + y) * width + j + n - padding];
+      for (let c = 0; c < channels; c += 1)
+        for (let m = 0; m < k; m += 1)
+          for (let n = 0; n < k; n += 1) {
+            const weight = w[((f * channels + c) * k + m) * k + n];
+            for (let i = 0; i < h; i += 1) {
+              const y = i + m - padding;
+              if (y < 0 || y >= height) continue;
+              for (let j = Math.max(0, padding - n); j < v && j + n - padding < width; j += 1) {
+                out[(f * h + i) * v + j] += weight * data[(c * height + y) * width + j + n - padding];
+              }
+            }
           }
-        }
-      }
     }
     return { shape: [filters, h, v], data: out };
   },
@@ -72,17 +77,20 @@ const RULES = {
   MaxPool2d: ({ shape: [channels, height, width], data }, [size]) => {
     const [h, v] = [Math.floor(height / size), Math.floor(width / size)];
     const out = new Float64Array(channels * h * v).fill(-Infinity);
-    for (let c = 0; c < channels; c += 1) for (let y = 0; y < h * size; y += 1) for (let x = 0; x < v * size; x += 1) {
-      const at = (c * h + Math.floor(y / size)) * v + Math.floor(x / size);
-      out[at] = Math.max(out[at], data[(c * height + y) * width + x]);
-    }
+    for (let c = 0; c < channels; c += 1)
+      for (let y = 0; y < h * size; y += 1)
+        for (let x = 0; x < v * size; x += 1) {
+          const at = (c * h + Math.floor(y / size)) * v + Math.floor(x / size);
+          out[at] = Math.max(out[at], data[(c * height + y) * width + x]);
+        }
     return { shape: [channels, h, v], data: out };
   },
   Flatten: ({ data }) => ({ shape: [data.length], data }),
   Linear: ({ data }, [outputs, inputs], w, b) => ({
     shape: [outputs],
-    data: Float64Array.from(b.slice(0, outputs), (bias, k) => (
-      data.reduce((sum, value, i) => sum + w[k * inputs + i] * value, bias))),
+    data: Float64Array.from(b.slice(0, outputs), (bias, k) =>
+      data.reduce((sum, value, i) => sum + w[k * inputs + i] * value, bias),
+    ),
   }),
 };
 
@@ -90,7 +98,7 @@ const RULES = {
 export function unpack(layers, text) {
   const numbers = floats(text);
   let used = 0;
-  const take = (count) => numbers.subarray(used, used += count);
+  const take = (count) => numbers.subarray(used, (used += count));
   return layers.map(([kind, ...settings]) => {
     const count = { Conv2d: settings.slice(0, 4), Linear: settings }[kind]?.reduce((a, b) => a * b);
     return count ? { kind, settings, w: take(count), b: take(settings[0]) } : { kind, settings };
@@ -116,7 +124,10 @@ function gallery(parent, label, cols) {
     set(canvas, size);
     const context = canvas.getContext("2d");
     const image = context.createImageData(size.width, size.height);
-    const top = Math.max(data.reduce((a, b) => Math.max(a, b), 0), 1e-9);
+    const top = Math.max(
+      data.reduce((a, b) => Math.max(a, b), 0),
+      1e-9,
+    );
     data.forEach((value, i) => {
       const [c, y, x] = [Math.floor(i / (height * width)), Math.floor(i / width) % height, i % width];
       const at = (Math.floor(c / cols) * high + y) * size.width + (c % cols) * wide + x;
@@ -125,6 +136,9 @@ function gallery(parent, label, cols) {
     context.putImageData(image, 0, 0);
   };
 }
+
+/** The nearest place on the pad. */
+const inside = (p) => p.map((value) => clamp(Math.round(value * 1000) / 1000, 0, 1));
 
 function start({ model, el }) {
   const view = hero(model, el, "Digit pad");
@@ -136,23 +150,44 @@ function start({ model, el }) {
   const svg = set(make(left, "svg", { viewBox: "0 0 100 100", role: "group", "aria-label": "pad to draw on" }), {
     style: "cursor: crosshair; max-width: 340px; touch-action: none",
   });
-  const paper = make(svg, "rect", { class: "frame", x: 0.5, y: 0.5, width: 99, height: 99, style: "pointer-events: all; stroke: var(--dll-quiet)" });
-  const lines = make(svg, "path", { style: "fill: none; pointer-events: none; stroke: var(--dll-ink); stroke-linecap: round; stroke-linejoin: round; stroke-width: 7" });
+  const paper = make(svg, "rect", {
+    class: "frame",
+    x: 0.5,
+    y: 0.5,
+    width: 99,
+    height: 99,
+    style: "pointer-events: all; stroke: var(--dll-quiet)",
+  });
+  const lines = make(svg, "path", {
+    style:
+      "fill: none; pointer-events: none; stroke: var(--dll-ink); stroke-linecap: round; stroke-linejoin: round; stroke-width: 7",
+  });
   const pen = make(svg, "g", {
-    class: "handle", role: "slider", tabindex: 0,
+    class: "handle",
+    role: "slider",
+    tabindex: 0,
     "aria-label": "pen: arrow keys move it, with the space bar down they draw; Backspace takes the last stroke away",
   });
   make(pen, "circle", { class: "hit", r: 8 });
   make(pen, "circle", { class: "ring", r: 5, style: "stroke-width: 1.2" });
   const knob = make(pen, "circle", { class: "knob", r: 3, style: "stroke-width: 1.2" });
   const buttons = make(left, "div", { style: "display: flex; flex-wrap: wrap; gap: 8px; margin: 8px 0" });
-  button(buttons, "Clear", () => { down = false; view.change({ strokes: [] }); });
-  button(buttons, "Undo", () => { down = false; view.change({ strokes: view.get("strokes").slice(0, -1) }); });
+  button(buttons, "Clear", () => {
+    down = false;
+    view.change({ strokes: [] });
+  });
+  button(buttons, "Undo", () => {
+    down = false;
+    view.change({ strokes: view.get("strokes").slice(0, -1) });
+  });
   const penButton = button(buttons, "", () => press());
 
   const right = view.panel();
   const fact = facts(right, { answer: "answer", probability: "probability" });
-  const chart = set(make(right, "svg", { viewBox: "0 0 300 180", role: "img", "aria-label": "probability of each class" }), { style: "max-width: 380px" });
+  const chart = set(
+    make(right, "svg", { viewBox: "0 0 300 180", role: "img", "aria-label": "probability of each class" }),
+    { style: "max-width: 380px" },
+  );
   const step = 290 / names.length;
   const bars = names.map((name, k) => {
     make(chart, "text", { x: 5 + step * (k + 0.5), y: 174, "text-anchor": "middle" }, name);
@@ -176,13 +211,14 @@ function start({ model, el }) {
 
   // drawing
   let down = false;
-  const inside = (p) => p.map((value) => clamp(Math.round(value * 1000) / 1000, 0, 1));
   const at = (event) => {
     const p = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
     return inside([p.x / 100, p.y / 100]);
   };
   const full = () => view.get("strokes").flat().length >= MAX_POINTS;
-  const begin = (p) => { if (!full()) view.change({ strokes: [...view.get("strokes"), [p]], pen: p }); };
+  const begin = (p) => {
+    if (!full()) view.change({ strokes: [...view.get("strokes"), [p]], pen: p });
+  };
   const extend = (p) => {
     const strokes = view.get("strokes");
     if (!strokes.length || full()) return;
@@ -213,8 +249,16 @@ function start({ model, el }) {
   const x = () => view.get("pen")[0];
   const y = () => view.get("pen")[1];
   steerable(pen, 0.02, (dx, dy) => move(x() + dx, y() - dy), {
-    Home: () => move(0, y()), End: () => move(1, y()), PageUp: () => move(x(), 0), PageDown: () => move(x(), 1),
-    " ": press, Enter: press, Backspace: () => { down = false; view.change({ strokes: view.get("strokes").slice(0, -1) }); },
+    Home: () => move(0, y()),
+    End: () => move(1, y()),
+    PageUp: () => move(x(), 0),
+    PageDown: () => move(x(), 1),
+    " ": press,
+    Enter: press,
+    Backspace: () => {
+      down = false;
+      view.change({ strokes: view.get("strokes").slice(0, -1) });
+    },
   });
 
   return view.start(() => {
@@ -222,9 +266,15 @@ function start({ model, el }) {
     const image = picture(strokes);
     const outputs = run(network, image);
     const p = probabilities(outputs);
-    const best = p.indexOf(Math.max(...p));
-    lines.setAttribute("d", strokes.map((line) => [...line, line[line.length - 1]]
-      .map(([a, b], k) => `${k ? "L" : "M"}${100 * a} ${100 * b}`).join("")).join(""));
+    const best = argmax(p);
+    lines.setAttribute(
+      "d",
+      strokes
+        .map((line) =>
+          [...line, line[line.length - 1]].map(([a, b], k) => `${k ? "L" : "M"}${100 * a} ${100 * b}`).join(""),
+        )
+        .join(""),
+    );
     place(pen, 100 * x(), 100 * y(), [0, 1, x()], `x = ${show(x())}, y = ${show(y())}, ${down ? "drawing" : "lifted"}`);
     knob.style.fill = down ? "var(--dll-ink)" : "";
     penButton.textContent = down ? "Pen up" : "Pen down";

@@ -3,7 +3,7 @@
 import { button, choice, facts, slider } from "./js/controls.js";
 import { make, set } from "./js/dom.js";
 import { hero } from "./js/hero.js";
-import { clamp, normalPdf, sigmoid } from "./js/math.js";
+import { clamp, mean, normalPdf, sigmoid, softplus } from "./js/math.js";
 import { arrow, plane } from "./js/plane.js";
 import { show } from "./js/text.js";
 
@@ -42,7 +42,9 @@ function moveDiscriminator(game, real, z) {
     for (const x of points) {
       const { f, gradient: df } = score(game.theta, x);
       const weight = weigh(f) / points.length;
-      df.forEach((value, i) => { gradient[i] += weight * value; });
+      df.forEach((value, i) => {
+        gradient[i] += weight * value;
+      });
     }
   };
   add(real, (f) => -sigmoid(-f));
@@ -50,8 +52,9 @@ function moveDiscriminator(game, real, z) {
   const t = game.t + 1;
   const m = game.m.map((value, i) => BETA1 * value + (1 - BETA1) * gradient[i]);
   const v = game.v.map((value, i) => BETA2 * value + (1 - BETA2) * gradient[i] ** 2);
-  const theta = game.theta.map((value, i) => value
-    - (RATE_D * (m[i] / (1 - BETA1 ** t))) / (Math.sqrt(v[i] / (1 - BETA2 ** t)) + EPS));
+  const theta = game.theta.map(
+    (value, i) => value - (RATE_D * (m[i] / (1 - BETA1 ** t))) / (Math.sqrt(v[i] / (1 - BETA2 ** t)) + EPS),
+  );
   return { ...game, theta, m, v, t };
 }
 
@@ -65,7 +68,6 @@ function pulls(game, z, saturating) {
 
 function moveGenerator(game, z, saturating, rate) {
   const pull = pulls(game, z, saturating);
-  const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
   return {
     ...game,
     mean: game.mean + rate * mean(pull),
@@ -79,10 +81,14 @@ export function begin(first) {
   return { theta, m: zeros(), v: zeros(), t: 0, mean: FIRST[0], logSigma: FIRST[1] };
 }
 
-export const advance = (game, moves, { real, z, saturating, rate }) => [...moves].reduce((now, move) => (
-  move === "D" ? moveDiscriminator(now, real, z) : moveGenerator(now, z, saturating, rate)), game);
+export const advance = (game, moves, { real, z, saturating, rate }) =>
+  [...moves].reduce(
+    (now, move) => (move === "D" ? moveDiscriminator(now, real, z) : moveGenerator(now, z, saturating, rate)),
+    game,
+  );
 
-const density = (x, [means, sigma]) => means.reduce((sum, m) => sum + normalPdf((x - m) / sigma), 0) / (means.length * sigma);
+const density = (x, [means, sigma]) =>
+  means.reduce((sum, m) => sum + normalPdf((x - m) / sigma), 0) / (means.length * sigma);
 
 /** p, q, D and D* on the fine grid. */
 function curves(game, target) {
@@ -96,8 +102,6 @@ function curves(game, target) {
 
 /** The same numbers as GanStepper.numbers. */
 export function numbers(game, target, { real, z, saturating }) {
-  const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
-  const softplus = (s) => Math.max(s, 0) + Math.log1p(Math.exp(-Math.abs(s)));
   let [js, gap] = [0, 0];
   for (const { p, q, D, best } of curves(game, target)) {
     const mid = (p + q) / 2;
@@ -105,7 +109,8 @@ export function numbers(game, target, { real, z, saturating }) {
     if (mid >= SEEN) gap = Math.max(gap, Math.abs(D - best));
   }
   const spread = Math.exp(game.logSigma);
-  for (let i = 0; i < Math.round((2 * WIDE) / FINE); i += 1) { // q in its own z: it may be narrow or far away
+  for (let i = 0; i < Math.round((2 * WIDE) / FINE); i += 1) {
+    // q in its own z: it may be narrow or far away
     const at = -WIDE + FINE * (i + 0.5);
     const q = normalPdf(at) / spread;
     js += (normalPdf(at) * Math.log((2 * q) / (density(game.mean + spread * at, target) + q)) * FINE) / 2;
@@ -126,17 +131,40 @@ function render({ model, el }) {
   view.panels.style.setProperty("--dll-panel", "320px");
   const z = view.get("z");
   const left = view.panel("densities: real, generated");
-  const top = plane(left, "densities of real and generated points", [LOW, HIGH], [-0.25, 1.25],
-    { height: 260, ticks: [[-4, -2, 0, 2, 4], [0, 0.5, 1]], names: ["x", "density"] });
+  const top = plane(left, "densities of real and generated points", [LOW, HIGH], [-0.25, 1.25], {
+    height: 260,
+    ticks: [
+      [-4, -2, 0, 2, 4],
+      [0, 0.5, 1],
+    ],
+    names: ["x", "density"],
+  });
   const p = make(top.data, "path", { class: "curve", stroke: "var(--dll-blue)" });
   const q = make(top.data, "path", { class: "curve", stroke: "var(--dll-orange)", "stroke-dasharray": "7 4" });
-  make(top.data, "path", { class: "axis", d: top.path([[LOW, 0], [HIGH, 0]]) });
+  make(top.data, "path", {
+    class: "axis",
+    d: top.path([
+      [LOW, 0],
+      [HIGH, 0],
+    ]),
+  });
   const arrows = make(top.data, "path", { class: "curve", stroke: "var(--dll-orange)", style: "stroke-width: 1.5" });
-  make(left, "p", { class: "note" }, "Blue: p, real. Orange, dashed: q, generated. Arrows: where D sends the generated points.");
+  make(
+    left,
+    "p",
+    { class: "note" },
+    "Blue: p, real. Orange, dashed: q, generated. Arrows: where D sends the generated points.",
+  );
 
   const right = view.panel("the discriminator and the best one");
-  const low = plane(right, "output of the discriminator", [LOW, HIGH], [0, 1],
-    { height: 260, ticks: [[-4, -2, 0, 2, 4], [0, 0.5, 1]], names: ["x", "probability “real”"] });
+  const low = plane(right, "output of the discriminator", [LOW, HIGH], [0, 1], {
+    height: 260,
+    ticks: [
+      [-4, -2, 0, 2, 4],
+      [0, 0.5, 1],
+    ],
+    names: ["x", "probability “real”"],
+  });
   const best = make(low.data, "path", { class: "curve", stroke: "var(--dll-quiet)", "stroke-dasharray": "2 4" });
   const D = make(low.data, "path", { class: "curve", stroke: "var(--dll-green)" });
   make(right, "p", { class: "note" }, "Green: D. Gray, dotted: D* = p/(p + q).");
@@ -144,8 +172,13 @@ function render({ model, el }) {
   const wide = set(view.panel(), { class: "panel wide" });
   wide.style.setProperty("--dll-label", "9em");
   const fact = facts(wide, {
-    moved: "moves D / G", value: "value V", js: "JS(p, q)", gap: "largest |D − D*|", pull: "mean pull on a point",
-    mean: "μ", spread: "σ",
+    moved: "moves D / G",
+    value: "value V",
+    js: "JS(p, q)",
+    gap: "largest |D − D*|",
+    pull: "mean pull on a point",
+    mean: "μ",
+    spread: "σ",
   });
   const buttons = make(wide, "div", { style: "display: flex; flex-wrap: wrap; gap: 8px; margin: 0 0 10px" });
   const add = (text) => view.change({ moves: (view.get("moves") + text).slice(0, MAX_MOVES) });
@@ -154,18 +187,25 @@ function render({ model, el }) {
   button(buttons, "G moves", () => add("G"));
   button(buttons, "a round: 5 D, 1 G", () => add("DDDDDG"));
   const playing = button(buttons, "Play", () => toggle());
-  button(buttons, "Start again", () => { toggle(false); view.change({ moves: "" }); });
+  button(buttons, "Start again", () => {
+    toggle(false);
+    view.change({ moves: "" });
+  });
   const target = choice(wide, "real data", Object.keys(view.get("targets")), (name) => view.change({ target: name }));
   const loss = choice(wide, "G descends", view.get("losses"), (name) => view.change({ loss: name }));
-  const rate = slider(wide, "step of G", "step size of the generator", [0.01, 1, 0.01], (value) => view.change({ rate: value }));
+  const rate = slider(wide, "step of G", "step size of the generator", [0.01, 1, 0.01], (value) =>
+    view.change({ rate: value }),
+  );
 
   let timer = 0;
   function toggle(on = !timer) {
     clearInterval(timer);
-    timer = on ? setInterval(() => {
-      if (view.get("moves").length >= MAX_MOVES || !el.isConnected) toggle(false);
-      else add("DDDDDG");
-    }, 80) : 0;
+    timer = on
+      ? setInterval(() => {
+          if (view.get("moves").length >= MAX_MOVES || !el.isConnected) toggle(false);
+          else add("DDDDDG");
+        }, 80)
+      : 0;
     playing.textContent = on ? "Pause" : "Play";
   }
 
@@ -189,8 +229,14 @@ function render({ model, el }) {
     draw(best, low, "best");
     draw(D, low, "D");
     const pull = pulls(game, z, saturating);
-    arrows.setAttribute("d", generated(game, z).map((x, i) => (i % 5 === 2
-      ? arrow([top.px(x), top.py(-0.12)], [top.px(x + clamp(pull[i], -2, 2)), top.py(-0.12)]) : "")).join(""));
+    arrows.setAttribute(
+      "d",
+      generated(game, z)
+        .map((x, i) =>
+          i % 5 === 2 ? arrow([top.px(x), top.py(-0.12)], [top.px(x + clamp(pull[i], -2, 2)), top.py(-0.12)]) : "",
+        )
+        .join(""),
+    );
     const n = numbers(game, view.get("targets")[name], settings);
     const count = [...moves].filter((move) => move === "D").length;
     fact("moved", moves.length, `${count} / ${moves.length - count}`);
@@ -199,8 +245,13 @@ function render({ model, el }) {
     target(name);
     loss(lossName);
     rate(step);
-    view.say(`${count} moves of D, ${moves.length - count} of G: Jensen–Shannon divergence ${show(n.js)}, μ ${show(n.mean)}, σ ${show(n.spread)}`);
+    view.say(
+      `${count} moves of D, ${moves.length - count} of G: Jensen–Shannon divergence ${show(n.js)}, μ ${show(n.mean)}, σ ${show(n.spread)}`,
+    );
   }, ["moves", "target", "loss", "rate"]);
-  return () => { clearInterval(timer); stop(); };
+  return () => {
+    clearInterval(timer);
+    stop();
+  };
 }
 export default { render };

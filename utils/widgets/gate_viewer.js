@@ -3,11 +3,12 @@ import { facts } from "./js/controls.js";
 import { make, set } from "./js/dom.js";
 import { draggable, steerable } from "./js/hands.js";
 import { hero } from "./js/hero.js";
-import { clamp, sigmoid } from "./js/math.js";
+import { argmax, clamp, sigmoid } from "./js/math.js";
 import { show, signed } from "./js/text.js";
 
 const MAX_LETTERS = 16;
-const MAPS = { // key → title, what largest size the color shows, whether there are two signs
+const MAPS = {
+  // key → title, what largest size the color shows, whether there are two signs
   f: ["forget gate σ(f)", 1, false],
   i: ["input gate σ(i)", 1, false],
   o: ["output gate σ(o)", 1, false],
@@ -22,8 +23,8 @@ const dot = (row, x) => row.reduce((sum, w, k) => sum + w * x[k], 0);
 export function gates({ embedding, W, U, b, V, a }, name) {
   const H = U[0].length;
   const rows = { f: [], i: [], o: [], g: [], c: [], h: [], p: [] };
-  let c = new Array(H).fill(0);
-  let h = new Array(H).fill(0);
+  let c = Array(H).fill(0);
+  let h = Array(H).fill(0);
   for (const letter of name) {
     const x = embedding[letter.charCodeAt(0) - 96];
     const z = W.map((row, k) => dot(row, x) + dot(U[k], h) + b[k]);
@@ -54,28 +55,56 @@ function heatmap(panel, key, H, select) {
   const [left, cell, row] = [22, 16.5, Math.max(168 / H, 8)];
   const height = H * row;
   const svg = make(panel, "svg", {
-    viewBox: `0 0 ${left + MAX_LETTERS * cell + 2} ${height + 22}`, role: "group", "aria-label": title,
+    viewBox: `0 0 ${left + MAX_LETTERS * cell + 2} ${height + 22}`,
+    role: "group",
+    "aria-label": title,
     style: "max-width: 340px; touch-action: none; cursor: pointer",
   });
-  make(svg, "text", { class: "quiet", transform: `translate(12 ${height / 2}) rotate(-90)`, "text-anchor": "middle" }, "unit");
-  const paper = make(svg, "rect", { class: "frame", x: left, y: 1, width: MAX_LETTERS * cell, height, style: "pointer-events: all" });
+  make(
+    svg,
+    "text",
+    { class: "quiet", transform: `translate(12 ${height / 2}) rotate(-90)`, "text-anchor": "middle" },
+    "unit",
+  );
+  const paper = make(svg, "rect", {
+    class: "frame",
+    x: left,
+    y: 1,
+    width: MAX_LETTERS * cell,
+    height,
+    style: "pointer-events: all",
+  });
   const cells = make(svg, "g", { style: "pointer-events: none" });
-  const cursor = make(svg, "rect", { width: cell, height: row, style: "fill: none; stroke: var(--dll-ink); stroke-width: 2; pointer-events: none" });
+  const cursor = make(svg, "rect", {
+    width: cell,
+    height: row,
+    style: "fill: none; stroke: var(--dll-ink); stroke-width: 2; pointer-events: none",
+  });
   const area = {
     at: (event) => {
       const p = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
       return [Math.floor((p.x - left) / cell), Math.floor((p.y - 1) / row)];
     },
   };
-  draggable(paper, area, (p) => { select(p); return select; });
+  draggable(paper, area, (p) => {
+    select(p);
+    return select;
+  });
   return {
-    svg, area,
+    svg,
+    area,
     at: ([t, k]) => [left + (t + 0.5) * cell, 1 + (k + 0.5) * row],
     paint: (name, values, [t, k]) => {
       cells.replaceChildren();
       values.forEach((units, column) => {
         units.forEach((value, unit) => {
-          make(cells, "rect", { x: left + column * cell, y: 1 + unit * row, width: cell - 0.5, height: row - 0.5, style: color(value, size, signs) });
+          make(cells, "rect", {
+            x: left + column * cell,
+            y: 1 + unit * row,
+            width: cell - 0.5,
+            height: row - 0.5,
+            style: color(value, size, signs),
+          });
         });
         make(cells, "text", { x: left + (column + 0.5) * cell, y: height + 17, "text-anchor": "middle" }, name[column]);
       });
@@ -96,14 +125,30 @@ function render({ model, el }) {
   const row = make(left, "label", { class: "row" });
   make(row, "span", {}, "name");
   const input = make(row, "input", {
-    type: "text", maxlength: 2 * MAX_LETTERS, spellcheck: "false", autocomplete: "off", "aria-label": "name, letters a to z",
-    style: "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; color: inherit; font: inherit; grid-column: 2 / 4; min-width: 0; padding: 3px 8px",
+    type: "text",
+    maxlength: 2 * MAX_LETTERS,
+    spellcheck: "false",
+    autocomplete: "off",
+    "aria-label": "name, letters a to z",
+    style:
+      "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; color: inherit; font: inherit; grid-column: 2 / 4; min-width: 0; padding: 3px 8px",
   });
   input.addEventListener("input", () => {
-    const name = input.value.toLowerCase().normalize("NFD").replace(/[^a-z]/g, "").slice(0, MAX_LETTERS);
+    const name = input.value
+      .toLowerCase()
+      .normalize("NFD")
+      .replace(/[^a-z]/g, "")
+      .slice(0, MAX_LETTERS);
     view.change({ name, letter: Math.max(name.length - 1, 0) });
   });
-  const chart = set(make(left, "svg", { viewBox: `0 0 300 ${26 * classes.length}`, role: "img", "aria-label": "probability of each language" }), { style: "max-width: 360px; margin-top: 8px" });
+  const chart = set(
+    make(left, "svg", {
+      viewBox: `0 0 300 ${26 * classes.length}`,
+      role: "img",
+      "aria-label": "probability of each language",
+    }),
+    { style: "max-width: 360px; margin-top: 8px" },
+  );
   const bars = classes.map((label, k) => {
     make(chart, "text", { x: 66, y: 26 * k + 18, "text-anchor": "end" }, label);
     const bar = make(chart, "rect", { class: "one", x: 72, y: 26 * k + 4, height: 18, "data-name": `p_${label}` });
@@ -111,13 +156,19 @@ function render({ model, el }) {
   });
 
   const middle = set(view.panel(), { style: "grid-column: span 2; min-width: 0" });
-  const fact = facts(middle, { f: "forget σ(f)", i: "input σ(i)", o: "output σ(o)", g: "candidate", c: "cell state", h: "output h" });
+  const fact = facts(middle, {
+    f: "forget σ(f)",
+    i: "input σ(i)",
+    o: "output σ(o)",
+    g: "candidate",
+    c: "cell state",
+    h: "output h",
+  });
   const first = make(middle, "p", { class: "formula" });
   const note = make(middle, "p", { class: "note" });
 
-  const select = ([t, k]) => view.change({
-    letter: clamp(t, 0, Math.max(view.get("name").length - 1, 0)), unit: clamp(k, 0, H - 1),
-  });
+  const select = ([t, k]) =>
+    view.change({ letter: clamp(t, 0, Math.max(view.get("name").length - 1, 0)), unit: clamp(k, 0, H - 1) });
   const maps = Object.fromEntries(Object.keys(MAPS).map((key) => [key, heatmap(view.panel(), key, H, select)]));
   const knob = make(maps.f.svg, "g", { class: "handle", role: "slider", tabindex: 0, "aria-label": "letter and unit" });
   make(knob, "circle", { class: "hit", r: 9 });
@@ -129,8 +180,10 @@ function render({ model, el }) {
   ];
   const to = (t, k) => select([t, k]);
   steerable(knob, 1, (dx, dy) => to(place()[0] + dx, place()[1] - dy), {
-    Home: () => to(0, place()[1]), End: () => to(MAX_LETTERS, place()[1]),
-    PageUp: () => to(place()[0], 0), PageDown: () => to(place()[0], H),
+    Home: () => to(0, place()[1]),
+    End: () => to(MAX_LETTERS, place()[1]),
+    PageUp: () => to(place()[0], 0),
+    PageDown: () => to(place()[0], H),
   });
 
   return view.start(() => {
@@ -142,7 +195,10 @@ function render({ model, el }) {
     for (const [key, map] of Object.entries(maps)) map.paint(name, values[key], [t, k]);
     const [x, y] = maps.f.at([t, k]);
     set(knob, {
-      transform: `translate(${x} ${y})`, "aria-valuemin": 1, "aria-valuemax": Math.max(name.length, 1), "aria-valuenow": t + 1,
+      transform: `translate(${x} ${y})`,
+      "aria-valuemin": 1,
+      "aria-valuemax": Math.max(name.length, 1),
+      "aria-valuenow": t + 1,
       "aria-valuetext": name ? `letter ${t + 1}, ${name[t]}; unit ${k + 1}` : "no name",
     });
     const p = name ? values.p[t] : classes.map(() => 0);
@@ -156,13 +212,15 @@ function render({ model, el }) {
       const value = name ? values[key][t][k] : 0;
       fact(key, value, name ? show(value) : "–");
     }
-    const best = p.indexOf(Math.max(...p));
+    const best = argmax(p);
     if (name) {
       const before = t ? values.c[t - 1][k] : 0;
       const [f, i, g, c] = ["f", "i", "g", "c"].map((key) => values[key][t][k]);
       first.textContent = `c = σ(f) · c before + σ(i) · tanh(g) = ${show(f)} · ${show(before)}${signed(i * g).replace(show(Math.abs(i * g)), `${show(i)} · ${show(Math.abs(g))}`)} = ${show(c)}`;
       note.textContent = `After “${name.slice(0, t + 1)}” the network says ${classes[best]}. The numbers are those of unit ${k + 1} at the letter “${name[t]}”. Blue: positive. Orange: negative.`;
-      view.say(`after ${name.slice(0, t + 1)}: ${classes[best]}, ${Math.round(100 * p[best])} percent; unit ${k + 1}: forget gate ${show(f)}, input gate ${show(i)}, cell state ${show(c)}`);
+      view.say(
+        `after ${name.slice(0, t + 1)}: ${classes[best]}, ${Math.round(100 * p[best])} percent; unit ${k + 1}: forget gate ${show(f)}, input gate ${show(i)}, cell state ${show(c)}`,
+      );
     } else {
       first.textContent = "";
       note.textContent = "Type a name.";

@@ -3,14 +3,18 @@ import { ACTIVATIONS } from "./js/activations.js";
 import { choice, facts, slider } from "./js/controls.js";
 import { make, set } from "./js/dom.js";
 import { hero } from "./js/hero.js";
+import { norm } from "./js/math.js";
 import { plane } from "./js/plane.js";
 import { uniform } from "./js/random.js";
 
 const [BATCH, WIDTH, MIN_DEPTH, MAX_DEPTH] = [32, 64, 2, 50];
 const CELLS = BATCH * WIDTH;
 const STD = {
-  "N(0, 1)": 1, "N(0, 0.01²)": 0.01, "1/(3D), PyTorch's": Math.sqrt(1 / (3 * WIDTH)),
-  "1/D, Xavier": Math.sqrt(1 / WIDTH), "2/D, He": Math.sqrt(2 / WIDTH),
+  "N(0, 1)": 1,
+  "N(0, 0.01²)": 0.01,
+  "1/(3D), PyTorch's": Math.sqrt(1 / (3 * WIDTH)),
+  "1/D, Xavier": Math.sqrt(1 / WIDTH),
+  "2/D, He": Math.sqrt(2 / WIDTH),
 };
 const drawn = new Map();
 
@@ -30,7 +34,6 @@ function normals(seed) {
   return drawn.get(seed);
 }
 
-const norm = (values) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
 const add = (a, b) => a.map((value, i) => value + b[i]);
 
 /** h Wᵀ, or with `back` g W, times std; h and g are (BATCH, WIDTH), W is (WIDTH, WIDTH). */
@@ -52,7 +55,7 @@ function groups(normalization) {
   if (normalization === "none") return [];
   const [count, size] = normalization === "batch" ? [WIDTH, BATCH] : [BATCH, WIDTH];
   const [start, step] = normalization === "batch" ? [1, WIDTH] : [WIDTH, 1];
-  return Array.from({ length: count }, (_, a) => Array.from({ length: size }, (_, b) => a * start + b * step));
+  return Array.from({ length: count }, (_, a) => Array.from({ length: size }, (__, b) => a * start + b * step));
 }
 
 /** Mean 0 and variance 1 in each group, in place; returns 1/σ of each group. */
@@ -95,7 +98,7 @@ export function flow({ depth, activation, initialization, normalization, skip, s
   }
   let g = numbers.slice(CELLS, 2 * CELLS);
   const gradients = [norm(g)];
-  for (const { W, z, scales } of layers.reverse()) {
+  for (const { W, z, scales } of layers.toReversed()) {
     const delta = g.map((value, i) => value * slope(z[i]));
     standardizeBack(delta, z, scales, normalization);
     const below = product(delta, W, std, true);
@@ -121,10 +124,18 @@ function render({ model, el }) {
   view.panels.style.setProperty("--dll-label", "7em");
   const KEYS = ["depth", "activation", "initialization", "normalization", "skip", "seed"];
   const left = view.panel();
-  const chart = plane(left, "Gradient at each layer, compared with the last", [0, 1], [0, 1], { height: 330, names: ["layer l", ""] });
+  const chart = plane(left, "Gradient at each layer, compared with the last", [0, 1], [0, 1], {
+    height: 330,
+    names: ["layer l", ""],
+  });
   const { box } = chart;
   make(chart.front, "text", { class: "halo", x: box.x + 8, y: box.y + 18 }, "gradient at layer l / at the last");
-  const one = make(chart.data, "line", { class: "axis", x1: box.x, x2: box.x + box.width, style: "stroke: var(--dll-quiet)" });
+  const one = make(chart.data, "line", {
+    class: "axis",
+    x1: box.x,
+    x2: box.x + box.width,
+    style: "stroke: var(--dll-quiet)",
+  });
   const bars = make(chart.data, "g");
   const labels = make(chart.svg, "g");
 
@@ -138,8 +149,12 @@ function render({ model, el }) {
     normalization: ["normalization", ["none", "batch", "layer"]],
     skip: ["skip", ["no", "yes"]],
   };
-  const showChoice = Object.fromEntries(Object.entries(choices).map(([key, [label, options]]) => (
-    [key, choice(right, label, options, (value) => view.change({ [key]: value }))])));
+  const showChoice = Object.fromEntries(
+    Object.entries(choices).map(([key, [label, options]]) => [
+      key,
+      choice(right, label, options, (value) => view.change({ [key]: value })),
+    ]),
+  );
   const showSeed = slider(right, "draw", "which random draw", [0, 99, 1], (seed) => view.change({ seed }));
   const [seedInput, seedText] = right.lastChild.querySelectorAll("input, output");
   const note = make(right, "p", { class: "note" });
@@ -157,8 +172,10 @@ function render({ model, el }) {
     bars.replaceChildren();
     logs.forEach((log, l) => {
       make(bars, "rect", {
-        x: (box.x + (l + 0.1) * step).toFixed(2), width: (0.8 * step).toFixed(2),
-        y: (Math.min(y(log), y(0)) - 0.75).toFixed(2), height: (Math.abs(y(log) - y(0)) + 1.5).toFixed(2),
+        x: (box.x + (l + 0.1) * step).toFixed(2),
+        width: (0.8 * step).toFixed(2),
+        y: (Math.min(y(log), y(0)) - 0.75).toFixed(2),
+        height: (Math.abs(y(log) - y(0)) + 1.5).toFixed(2),
         fill: Math.abs(log) <= 1 ? "var(--dll-blue)" : "var(--dll-orange)",
       });
     });
@@ -169,7 +186,12 @@ function render({ model, el }) {
     }
     const apart = Math.ceil(depth / 6 / 5) * 5 || 1;
     for (let l = 0; l <= depth; l += depth <= 10 ? 1 : apart) {
-      make(labels, "text", { class: "quiet", x: box.x + (l + 0.5) * step, y: box.y + box.height + 17, "text-anchor": "middle" }, l);
+      make(
+        labels,
+        "text",
+        { class: "quiet", x: box.x + (l + 0.5) * step, y: box.y + box.height + 17, "text-anchor": "middle" },
+        l,
+      );
     }
 
     const ratio = gradients[0] / gradients[depth];

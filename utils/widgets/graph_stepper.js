@@ -2,14 +2,13 @@
 import { slider } from "./js/controls.js";
 import { make, set } from "./js/dom.js";
 import { hero } from "./js/hero.js";
-import { clamp, sigmoid } from "./js/math.js";
+import { clamp, sigmoid, softplus } from "./js/math.js";
 import { show } from "./js/text.js";
 
 const LIMIT = 4;
 const [DX, DY] = [168, 96]; // from node to node
 const [BOX_W, BOX_H] = [112, 74];
 
-const softplus = (a) => Math.max(a, 0) + Math.log1p(Math.exp(-Math.abs(a)));
 /** Each operation: operands → [value, local derivative to each operand]. */
 const UNARY = {
   "-": (a) => [-a, [-1]],
@@ -52,11 +51,13 @@ function walk(graph, inputs, step) {
   const operations = graph.flatMap(([, , parents], i) => (parents.length ? [i] : []));
   const m = operations.length;
   const known = graph.map(([, , parents], i) => !parents.length || operations.indexOf(i) < step);
-  const waits = graph.map((_, i) => graph.reduce((sum, [, , parents]) => sum + parents.filter((p) => p === i).length, 0));
+  const waits = graph.map((_, i) =>
+    graph.reduce((sum, [, , parents]) => sum + parents.filter((p) => p === i).length, 0),
+  );
   const gradients = graph.map(() => null);
   if (step > m) gradients[graph.length - 1] = 1;
   let shares = [];
-  const passed = operations.slice().reverse().slice(0, Math.max(0, step - m - 1));
+  const passed = operations.toReversed().slice(0, Math.max(0, step - m - 1));
   for (const i of passed) {
     const parents = graph[i][2];
     shares = locals[i].map((d) => d * gradients[i]);
@@ -66,15 +67,15 @@ function walk(graph, inputs, step) {
     });
   }
   const forward = step <= m;
-  const active = forward ? operations[step - 1] : passed[passed.length - 1] ?? graph.length - 1;
+  const active = forward ? operations[step - 1] : (passed[passed.length - 1] ?? graph.length - 1);
   return { values, locals, known, gradients, shares, waits, active, forward, m, last: 2 * m + 1 };
 }
 
-const SUPERSCRIPT = { "-": "⁻", ".": "·", ...Object.fromEntries([..."⁰¹²³⁴⁵⁶⁷⁸⁹"].map((c, i) => [i, c])) };
+const SUPERSCRIPT = { "-": "⁻", ".": "·", ...Object.fromEntries(Array.from("⁰¹²³⁴⁵⁶⁷⁸⁹", (c, i) => [i, c])) };
 
 /** An operation written with its operands: a × b, relu(d), σ(z). */
 function written(op, names) {
-  if (op.startsWith("^")) return names[0] + [...op.slice(1)].map((c) => SUPERSCRIPT[c]).join("");
+  if (op.startsWith("^")) return names[0] + Array.from(op.slice(1), (c) => SUPERSCRIPT[c]).join("");
   if (names.length === 2 && op !== "maximum") return `${names[0]} ${op === "-" ? "−" : op} ${names[1]}`;
   const shown = { "-": "−", sigmoid: "σ" }[op] ?? op;
   return `${shown}(${names.join(", ")})`;
@@ -87,12 +88,21 @@ function explain(graph, state, step) {
   if (step === 0) return "Only the inputs are known.";
   const [name, op, parents] = graph[active];
   if (forward) {
-    const numbers = written(op, parents.map((p) => bracket(values[p])));
-    return `Forward: ${name} = ${written(op, parents.map((p) => graph[p][0]))} = ${numbers} = ${show(values[active])}`;
+    const numbers = written(
+      op,
+      parents.map((p) => bracket(values[p])),
+    );
+    return `Forward: ${name} = ${written(
+      op,
+      parents.map((p) => graph[p][0]),
+    )} = ${numbers} = ${show(values[active])}`;
   }
   if (step === m + 1) return `Backward starts: ∂${name}/∂${name} = 1.`;
-  const parts = parents.map((p, k) => (graph[p][1] === "constant" ? "" :
-    `to ${graph[p][0]}: ${bracket(gradients[active])} × ${bracket(locals[active][k])} = ${show(shares[k])}`));
+  const parts = parents.map((p, k) =>
+    graph[p][1] === "constant"
+      ? ""
+      : `to ${graph[p][0]}: ${bracket(gradients[active])} × ${bracket(locals[active][k])} = ${show(shares[k])}`,
+  );
   return `Backward: ${name} passes upstream × local derivative ${parts.filter(Boolean).join("; ")}`;
 }
 
@@ -105,29 +115,42 @@ function render({ model, el }) {
   stage.classList.add("wide");
   stage.style.order = "-1"; // above the controls at every width
   const svg = make(stage, "svg", {
-    viewBox: `0 0 ${columns * DX} ${rows * DY}`, role: "group", tabindex: 0,
+    viewBox: `0 0 ${columns * DX} ${rows * DY}`,
+    role: "group",
+    tabindex: 0,
     "aria-label": "The graph; arrow keys step forward and back, Home restarts, End shows all",
     style: `max-width: ${columns * DX}px`,
   });
   const at = (node) => [(node[4] + 0.5) * DX, (node[5] + 0.5) * DY];
 
-  const edges = graph.flatMap((node, to) => node[2].map((from, k) => {
-    const [[x0, y0], [x1, y1]] = [at(graph[from]), at(node)];
-    const [a, b] = [x0 + BOX_W / 2, x1 - BOX_W / 2];
-    const twin = node[2].indexOf(from) !== node[2].lastIndexOf(from) ? (k ? 14 : -14) : 0;
-    const middle = (a + b) / 2;
-    const path = make(svg, "path", {
-      d: `M${a} ${y0}C${middle} ${y0 + twin} ${middle} ${y1 + twin} ${b} ${y1}`, fill: "none",
-    });
-    return { from, to, k, path, text: [middle, (y0 + y1) / 2 + twin - 6] };
-  }));
+  const edges = graph.flatMap((node, to) =>
+    node[2].map((from, k) => {
+      const [[x0, y0], [x1, y1]] = [at(graph[from]), at(node)];
+      const [a, b] = [x0 + BOX_W / 2, x1 - BOX_W / 2];
+      const twin = node[2].indexOf(from) !== node[2].lastIndexOf(from) ? (k ? 14 : -14) : 0;
+      const middle = (a + b) / 2;
+      const path = make(svg, "path", {
+        d: `M${a} ${y0}C${middle} ${y0 + twin} ${middle} ${y1 + twin} ${b} ${y1}`,
+        fill: "none",
+      });
+      return { from, to, k, path, text: [middle, (y0 + y1) / 2 + twin - 6] };
+    }),
+  );
   const boxes = graph.map((node) => {
     const [x, y] = at(node);
     const group = make(svg, "g", { transform: `translate(${x} ${y})`, "text-anchor": "middle" });
     const box = make(group, "rect", {
-      x: -BOX_W / 2, y: -BOX_H / 2, width: BOX_W, height: BOX_H, rx: 9, fill: "var(--dll-paper)",
+      x: -BOX_W / 2,
+      y: -BOX_H / 2,
+      width: BOX_W,
+      height: BOX_H,
+      rx: 9,
+      fill: "var(--dll-paper)",
     });
-    const own = written(node[1], node[2].map((p) => graph[p][0]));
+    const own = written(
+      node[1],
+      node[2].map((p) => graph[p][0]),
+    );
     make(group, "text", { y: -17, "font-weight": 600 }, node[2].length ? `${node[0]} = ${own}` : node[0]);
     const constant = node[1] === "constant";
     const name = constant ? {} : { "data-name": node[0] };
@@ -138,26 +161,44 @@ function render({ model, el }) {
       gradient: make(group, "text", { y: 27, ...slope, style: "fill: var(--dll-orange)" }),
     };
   });
-  const labels = edges.map(({ text: [x, y] }) => make(svg, "text", {
-    class: "halo", x, y, "text-anchor": "middle", style: "fill: var(--dll-orange); font-weight: 600",
-  }));
+  const labels = edges.map(({ text: [x, y] }) =>
+    make(svg, "text", {
+      class: "halo",
+      x,
+      y,
+      "text-anchor": "middle",
+      style: "fill: var(--dll-orange); font-weight: 600",
+    }),
+  );
 
   const sentence = make(stage, "p", { class: "note", style: "min-height: 3em" });
   const last = walk(graph, view.get("inputs"), 0).last;
   const go = (step) => view.change({ step: clamp(step, 0, last) });
   const moves = {
-    "restart": () => go(0), "◀ back": () => go(view.get("step") - 1),
-    "step ▶": () => go(view.get("step") + 1), "show all": () => go(last),
+    restart: () => go(0),
+    "◀ back": () => go(view.get("step") - 1),
+    "step ▶": () => go(view.get("step") + 1),
+    "show all": () => go(last),
   };
   const bar = make(stage, "div", { style: "display: flex; flex-wrap: wrap; gap: 8px; align-items: center" });
   const buttons = Object.entries(moves).map(([name, act]) => {
-    const button = make(bar, "button", { type: "button", style: "font: inherit; padding: 4px 14px; cursor: pointer" }, name);
+    const button = make(
+      bar,
+      "button",
+      { type: "button", style: "font: inherit; padding: 4px 14px; cursor: pointer" },
+      name,
+    );
     button.addEventListener("click", act);
     return button;
   });
   const counter = make(bar, "span", { class: "quiet" });
   svg.addEventListener("keydown", (event) => {
-    const act = { ArrowRight: moves["step ▶"], ArrowLeft: moves["◀ back"], Home: moves.restart, End: moves["show all"] }[event.key];
+    const act = {
+      ArrowRight: moves["step ▶"],
+      ArrowLeft: moves["◀ back"],
+      Home: moves.restart,
+      End: moves["show all"],
+    }[event.key];
     if (!act) return;
     act();
     event.preventDefault();
@@ -165,10 +206,15 @@ function render({ model, el }) {
 
   const controls = view.panel("Change the inputs");
   controls.classList.add("wide");
-  const columnsOfSliders = make(controls, "div", { style: "display: grid; gap: 0 28px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 240px), 1fr))" });
+  const columnsOfSliders = make(controls, "div", {
+    style: "display: grid; gap: 0 28px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 240px), 1fr))",
+  });
   const names = graph.filter((node) => node[1] === "input").map((node) => node[0]);
-  const sliders = names.map((name, k) => slider(columnsOfSliders, name, `input ${name}`, [-LIMIT, LIMIT, 0.05],
-    (value) => view.change({ inputs: view.get("inputs").map((old, i) => (i === k ? value : old)) })));
+  const sliders = names.map((name, k) =>
+    slider(columnsOfSliders, name, `input ${name}`, [-LIMIT, LIMIT, 0.05], (value) =>
+      view.change({ inputs: view.get("inputs").map((old, i) => (i === k ? value : old)) }),
+    ),
+  );
 
   return view.start(() => {
     const [inputs, step] = ["inputs", "step"].map(view.get);
@@ -178,7 +224,8 @@ function render({ model, el }) {
       const here = step > 0 && i === state.active;
       const accent = state.forward ? "var(--dll-blue)" : "var(--dll-orange)";
       set(box, {
-        stroke: here ? accent : "var(--dll-quiet)", "stroke-width": here ? 3.5 : 1.5,
+        stroke: here ? accent : "var(--dll-quiet)",
+        "stroke-width": here ? 3.5 : 1.5,
         "stroke-dasharray": state.known[i] ? "none" : "4 4",
       });
       const g = state.gradients[i];
@@ -192,7 +239,8 @@ function render({ model, el }) {
       const back = here && passing && graph[edges[i].from][1] !== "constant";
       set(path, {
         stroke: back ? "var(--dll-orange)" : here && state.forward ? "var(--dll-blue)" : "var(--dll-quiet)",
-        "stroke-width": here ? 3.5 : 1.5, "stroke-opacity": here ? 1 : 0.6,
+        "stroke-width": here ? 3.5 : 1.5,
+        "stroke-opacity": here ? 1 : 0.6,
       });
       labels[i].textContent = back ? `◂ ${show(state.shares[k])}` : "";
     });

@@ -20,7 +20,7 @@ const LOOKS = ["var(--dll-blue)", "var(--dll-orange)", "var(--dll-green)", "var(
 export function unpack(sizes, text) {
   const numbers = halves(text);
   let used = 0;
-  const take = (count) => numbers.subarray(used, used += count);
+  const take = (count) => numbers.subarray(used, (used += count));
   return sizes.slice(1).map((outputs, i) => ({ w: take(outputs * sizes[i]), b: take(outputs) }));
 }
 
@@ -54,9 +54,10 @@ function tiles(layers) {
   const canvas = set(document.createElement("canvas"), { width: CELLS * SIDE, height: CELLS * SIDE });
   const context = canvas.getContext("2d");
   const at = (k) => -VIEW + (2 * VIEW * (k + 0.5)) / CELLS;
-  for (let row = 0; row < CELLS; row += 1) for (let column = 0; column < CELLS; column += 1) {
-    paint(context, decode(layers, [at(column), -at(row)]), column * SIDE, row * SIDE);
-  }
+  for (let row = 0; row < CELLS; row += 1)
+    for (let column = 0; column < CELLS; column += 1) {
+      paint(context, decode(layers, [at(column), -at(row)]), column * SIDE, row * SIDE);
+    }
   return canvas.toDataURL();
 }
 
@@ -70,11 +71,16 @@ function render({ model, el }) {
   const left = view.panel("the plane of codes");
   const ticks = [-3, -2, -1, 0, 1, 2, 3];
   const map = plane(left, "Plane of codes: every place is a digit", [-VIEW, VIEW], [-VIEW, VIEW], {
-    ticks: [ticks, ticks], names: ["z₁", "z₂"],
+    ticks: [ticks, ticks],
+    names: ["z₁", "z₂"],
   });
   const picture = make(map.ground, "image", { ...map.box, preserveAspectRatio: "none", href: tiles(layers) });
   const cloud = make(map.ground, "g", { "aria-hidden": "true" });
-  const area = make(map.data, "rect", { ...map.box, fill: "transparent", style: "cursor: crosshair; touch-action: none" });
+  const area = make(map.data, "rect", {
+    ...map.box,
+    fill: "transparent",
+    style: "cursor: crosshair; touch-action: none",
+  });
   const knob = handle(map.front, "code z: drag it over the plane, or use the arrow keys");
   knob.style.setProperty("--dll-accent", "var(--dll-orange)");
   const move = (x, y) => view.change({ position: [x, y].map((value) => round(clamp(value, -VIEW, VIEW))) });
@@ -86,10 +92,16 @@ function render({ model, el }) {
   }
   const [x, y] = [0, 1].map((axis) => () => view.get("position")[axis]);
   steerable(knob, 0.05, (dx, dy) => move(x() + dx, y() + dy), {
-    Home: () => move(-VIEW, y()), End: () => move(VIEW, y()), PageUp: () => move(x(), VIEW), PageDown: () => move(x(), -VIEW),
+    Home: () => move(-VIEW, y()),
+    End: () => move(VIEW, y()),
+    PageUp: () => move(x(), VIEW),
+    PageDown: () => move(x(), -VIEW),
   });
-  const inside = (place) => Math.max(...place.map(Math.abs)) < VIEW - 0.1;
-  const seen = codes.map((place, i) => [place, labels[i]]).slice(0, SHOWN).filter(([place]) => inside(place));
+  const inside = (code) => Math.max(...code.map(Math.abs)) < VIEW - 0.1;
+  const seen = codes
+    .map((code, i) => [code, labels[i]])
+    .slice(0, SHOWN)
+    .filter(([code]) => inside(code));
   let drawn = "";
   const drawGround = (ground) => {
     if (ground === drawn) return;
@@ -106,7 +118,8 @@ function render({ model, el }) {
 
   const right = view.panel("the digit at this place");
   const canvas = make(right, "canvas", { role: "img", "aria-label": "decoded digit", width: SIDE, height: SIDE });
-  canvas.style.cssText = "display: block; image-rendering: pixelated; margin-bottom: 12px; max-width: 300px; width: 100%";
+  canvas.style.cssText =
+    "display: block; image-rendering: pixelated; margin-bottom: 12px; max-width: 300px; width: 100%";
   const fact = facts(right, { z1: "z₁", z2: "z₂", nearest: "nearest test digit", ink: "ink" });
 
   return view.start(() => {
@@ -116,7 +129,13 @@ function render({ model, el }) {
     const ink = pixels.reduce((a, b) => a + b, 0);
     drawGround(view.get("ground"));
     paint(canvas.getContext("2d"), pixels, 0, 0);
-    place(knob, map.px(position[0]), map.py(position[1]), [-VIEW, VIEW, position[0]], `z₁ = ${show(position[0])}, z₂ = ${show(position[1])}`);
+    place(
+      knob,
+      map.px(position[0]),
+      map.py(position[1]),
+      [-VIEW, VIEW, position[0]],
+      `z₁ = ${show(position[0])}, z₂ = ${show(position[1])}`,
+    );
     showGround(view.get("ground"));
     fact("z1", position[0], show(position[0]));
     fact("z2", position[1], show(position[1]));

@@ -2,7 +2,7 @@
 import { choice, facts, slider } from "./js/controls.js";
 import { make, set } from "./js/dom.js";
 import { hero } from "./js/hero.js";
-import { clamp } from "./js/math.js";
+import { clamp, norm } from "./js/math.js";
 import { show } from "./js/text.js";
 import { halves } from "./js/weights.js";
 
@@ -14,10 +14,8 @@ const PATHS = ["along the sphere", "straight"];
 export function unpack(text, shapes) {
   const numbers = halves(text);
   let used = 0;
-  const take = (count) => numbers.subarray(used, used += count);
-  return shapes.map((shape, i) => ({
-    shape, w: take(shape.reduce((a, b) => a * b)), b: take(shape[i ? 1 : 0]),
-  }));
+  const take = (count) => numbers.subarray(used, (used += count));
+  return shapes.map((shape, i) => ({ shape, w: take(shape.reduce((a, b) => a * b)), b: take(shape[i ? 1 : 0]) }));
 }
 
 /** Each pixel stamps the 4 × 4 kernel on a map of twice the side; (channels, side, side) both. */
@@ -26,26 +24,32 @@ function stamp(x, side, { shape: [channels, filters], w, b }) {
   const out = new Float64Array(filters * wide * wide);
   for (let f = 0; f < filters; f += 1) {
     out.fill(b[f], f * wide * wide, (f + 1) * wide * wide);
-    for (let c = 0; c < channels; c += 1) for (let i = 0; i < side; i += 1) for (let j = 0; j < side; j += 1) {
-      const value = x[(c * side + i) * side + j];
-      if (value === 0) continue;
-      for (let m = 0; m < 4; m += 1) {
-        const row = 2 * i + m - 1;
-        if (row < 0 || row >= wide) continue;
-        for (let n = 0; n < 4; n += 1) {
-          const column = 2 * j + n - 1;
-          if (column >= 0 && column < wide) out[(f * wide + row) * wide + column] += value * w[((c * filters + f) * 4 + m) * 4 + n];
+    for (let c = 0; c < channels; c += 1)
+      for (let i = 0; i < side; i += 1)
+        for (let j = 0; j < side; j += 1) {
+          const value = x[(c * side + i) * side + j];
+          if (value === 0) continue;
+          for (let m = 0; m < 4; m += 1) {
+            const row = 2 * i + m - 1;
+            if (row < 0 || row >= wide) continue;
+            for (let n = 0; n < 4; n += 1) {
+              const column = 2 * j + n - 1;
+              if (column >= 0 && column < wide)
+                out[(f * wide + row) * wide + column] += value * w[((c * filters + f) * 4 + m) * 4 + n];
+            }
+          }
         }
-      }
-    }
   }
   return out;
 }
 
+const relu = (values) => values.map((value) => Math.max(value, 0));
+
 /** The image of a latent, 28 × 28 in [0, 1], row by row; as apply_folded in gans.py. */
 export function generate([dense, first, last], z) {
-  const relu = (values) => values.map((value) => Math.max(value, 0));
-  const h = Float64Array.from(dense.b, (bias, k) => z.reduce((sum, value, i) => sum + dense.w[k * z.length + i] * value, bias));
+  const h = Float64Array.from(dense.b, (bias, k) =>
+    z.reduce((sum, value, i) => sum + dense.w[k * z.length + i] * value, bias),
+  );
   const image = stamp(relu(stamp(relu(h), 7, first)), 14, last);
   return image.map((value) => (Math.tanh(value) + 1) / 2);
 }
@@ -53,10 +57,15 @@ export function generate([dense, first, last], z) {
 /** The same point as between() in latent_walk.py. */
 export function between(a, b, t, path) {
   if (path === PATHS[1]) return a.map((value, i) => (1 - t) * value + t * b[i]);
-  const length = (x) => Math.sqrt(x.reduce((sum, value) => sum + value * value, 0));
-  const [la, lb] = [length(a), length(b)];
+  const [la, lb] = [norm(a), norm(b)];
   const [u, v] = [a.map((value) => value / la), b.map((value) => value / lb)];
-  const angle = Math.acos(clamp(u.reduce((sum, value, i) => sum + value * v[i], 0), -1, 1));
+  const angle = Math.acos(
+    clamp(
+      u.reduce((sum, value, i) => sum + value * v[i], 0),
+      -1,
+      1,
+    ),
+  );
   const scale = (1 - t) * la + t * lb;
   if (angle < 1e-6) return u.map((value) => scale * value);
   const [p, q] = [Math.sin((1 - t) * angle) / Math.sin(angle), Math.sin(t * angle) / Math.sin(angle)];
@@ -68,10 +77,12 @@ function paint(canvas, images) {
   set(canvas, { width: wide, height: SIDE });
   const context = canvas.getContext("2d");
   const pixels = context.createImageData(wide, SIDE);
-  images.forEach((image, k) => image.forEach((value, i) => {
-    const at = Math.floor(i / SIDE) * wide + k * (SIDE + 1) + (i % SIDE);
-    pixels.data.set([...Array(3).fill(Math.round(255 * value)), 255], 4 * at);
-  }));
+  images.forEach((image, k) =>
+    image.forEach((value, i) => {
+      const at = Math.floor(i / SIDE) * wide + k * (SIDE + 1) + (i % SIDE);
+      pixels.data.set([...Array(3).fill(Math.round(255 * value)), 255], 4 * at);
+    }),
+  );
   context.putImageData(pixels, 0, 0);
 }
 
@@ -89,7 +100,12 @@ function render({ model, el }) {
   const end = choice(right, "to", digits, (name) => view.change({ end: name }));
   const path = choice(right, "path", PATHS, (name) => view.change({ path: name }));
   const way = slider(right, "way", "share of the way", [0, 1, 0.01], (value) => view.change({ t: value }));
-  make(right, "p", { class: "note" }, "Both ends are latents that the judge of digits is sure of. Everything between comes from the generator, in this page.");
+  make(
+    right,
+    "p",
+    { class: "note" },
+    "Both ends are latents that the judge of digits is sure of. Everything between comes from the generator, in this page.",
+  );
   const wide = set(view.panel("the whole walk"), { class: "panel wide" });
   wide.style.gridColumn = "1 / -1"; // on narrow pages, too
   const strip = make(wide, "canvas", { role: "img", "aria-label": `${SHOWN} pictures from start to end` });
@@ -103,9 +119,13 @@ function render({ model, el }) {
     const image = generate(network, z);
     paint(big, [image]);
     const walk = [from, to, name].join();
-    if (walk !== walked) paint(strip, Array.from({ length: SHOWN }, (_, k) => generate(network, at(k / (SHOWN - 1)))));
+    if (walk !== walked)
+      paint(
+        strip,
+        Array.from({ length: SHOWN }, (_, k) => generate(network, at(k / (SHOWN - 1)))),
+      );
     walked = walk;
-    const length = Math.sqrt(z.reduce((sum, value) => sum + value * value, 0));
+    const length = norm(z);
     fact("length", length, show(length));
     const ink = image.reduce((a, b) => a + b, 0) / image.length;
     fact("ink", ink, show(ink, 3));

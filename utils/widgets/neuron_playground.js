@@ -31,19 +31,25 @@ function shader(area) {
     const norm = Math.hypot(...w);
     const [nx, ny] = norm ? [w[0] / norm, w[1] / norm] : [1, 0];
     set(gradient, {
-      x1: area.px(-reach * nx), y1: area.py(-reach * ny), x2: area.px(reach * nx), y2: area.py(reach * ny),
+      x1: area.px(-reach * nx),
+      y1: area.py(-reach * ny),
+      x2: area.px(reach * nx),
+      y2: area.py(reach * ny),
     });
     // two stops side by side at z = 0, where the step function jumps
     const zero = norm ? clamp(-b / norm / reach, -1, 1) : 1;
     const places = Array.from({ length: 50 }, (_, i) => (2 * i) / 49 - 1);
     places.push(zero - 1e-6, zero + 1e-6);
-    places.sort((p, q) => p - q).forEach((place, i) => {
-      const output = f(norm * place * reach + b, ALPHA);
-      set(stops[i], {
-        offset: (place + 1) / 2, "stop-color": `var(--dll-${output < 0 ? "orange" : "blue"})`,
-        "stop-opacity": 0.4 * Math.min(1, Math.abs(output) / span),
+    places
+      .toSorted((p, q) => p - q)
+      .forEach((at, i) => {
+        const output = f(norm * at * reach + b, ALPHA);
+        set(stops[i], {
+          offset: (at + 1) / 2,
+          "stop-color": `var(--dll-${output < 0 ? "orange" : "blue"})`,
+          "stop-opacity": 0.4 * Math.min(1, Math.abs(output) / span),
+        });
       });
-    });
     field.dataset.span = span;
     return span;
   };
@@ -53,15 +59,21 @@ function shader(area) {
 function legend(parent) {
   const svg = make(parent, "svg", { viewBox: "0 0 400 40", "aria-hidden": "true" });
   const gradient = make(svg, "linearGradient", { id: uid("bar") });
-  for (const [offset, color, opacity] of [[0, "orange", 0.4], [0.5, "orange", 0], [0.5, "blue", 0], [1, "blue", 0.4]]) {
+  for (const [offset, color, opacity] of [
+    [0, "orange", 0.4],
+    [0.5, "orange", 0],
+    [0.5, "blue", 0],
+    [1, "blue", 0.4],
+  ]) {
     make(gradient, "stop", { offset, "stop-color": `var(--dll-${color})`, "stop-opacity": opacity });
   }
   make(svg, "text", { x: 50, y: 19 }, "output f(z)");
   make(svg, "rect", { x: 150, y: 7, width: 220, height: 14, style: `fill: url(#${gradient.id})`, class: "frame" });
   const ticks = [150, 260, 370].map((x) => make(svg, "text", { x, y: 37, "text-anchor": "middle", class: "quiet" }));
-  return (span) => [-span, 0, span].forEach((value, i) => {
-    ticks[i].textContent = (span > 1 && value ? (value < 0 ? "≤ " : "≥ ") : "") + show(value, 0);
-  });
+  return (span) =>
+    [-span, 0, span].forEach((value, i) => {
+      ticks[i].textContent = (span > 1 && value ? (value < 0 ? "≤ " : "≥ ") : "") + show(value, 0);
+    });
 }
 
 function render({ model, el }) {
@@ -69,12 +81,26 @@ function render({ model, el }) {
   const [one, zero] = [view.get("class_names")[1], view.get("class_names")[0]];
   const left = view.panel();
   const area = plane(left, "Points, boundary and weight vector", [-VIEW, VIEW], [-VIEW, VIEW], {
-    ticks: [[-3, -2, -1, 0, 1, 2, 3], [-3, -2, -1, 0, 1, 2, 3]],
+    ticks: [
+      [-3, -2, -1, 0, 1, 2, 3],
+      [-3, -2, -1, 0, 1, 2, 3],
+    ],
     names: view.get("feature_names").map((name, i) => `${["x₁", "x₂"][i]} · ${name}`),
   });
   const shade = shader(area);
   const setLegend = legend(left);
-  make(area.ground, "path", { class: "axis", d: area.path([[-VIEW, 0], [VIEW, 0]]) + area.path([[0, -VIEW], [0, VIEW]]) });
+  make(area.ground, "path", {
+    class: "axis",
+    d:
+      area.path([
+        [-VIEW, 0],
+        [VIEW, 0],
+      ]) +
+      area.path([
+        [0, -VIEW],
+        [0, VIEW],
+      ]),
+  });
   const cloud = make(area.data, "g");
   const boundary = make(area.data, "line", { class: "boundary" });
   const grip = make(area.data, "line", { class: "grip" });
@@ -89,7 +115,9 @@ function render({ model, el }) {
   const formula = make(right, "p", { class: "formula" });
   const setW = (w) => view.change({ w: w.map((value) => round(clamp(value, -W, W))) });
   const setB = (b) => view.change({ b: round(clamp(b, -B, B)) });
-  const showActivation = choice(right, "activation f", Object.keys(ACTIVATIONS), (activation) => view.change({ activation }));
+  const showActivation = choice(right, "activation f", Object.keys(ACTIVATIONS), (activation) =>
+    view.change({ activation }),
+  );
   const showW1 = slider(right, "w₁", "weight w₁", [-W, W, 0.05], (value) => setW([value, view.get("w")[1]]));
   const showW2 = slider(right, "w₂", "weight w₂", [-W, W, 0.05], (value) => setW([view.get("w")[0], value]));
   const showB = slider(right, "b", "bias b", [-B, B, 0.05], setB);
@@ -100,8 +128,10 @@ function render({ model, el }) {
     return (p) => setW([w[0] + p[0] - start[0], w[1] + p[1] - start[1]]);
   });
   steerable(tip, 0.05, (dx, dy) => setW([view.get("w")[0] + dx, view.get("w")[1] + dy]), {
-    Home: () => setW([-W, view.get("w")[1]]), End: () => setW([W, view.get("w")[1]]),
-    PageDown: () => setW([view.get("w")[0], -W]), PageUp: () => setW([view.get("w")[0], W]),
+    Home: () => setW([-W, view.get("w")[1]]),
+    End: () => setW([W, view.get("w")[1]]),
+    PageDown: () => setW([view.get("w")[0], -W]),
+    PageUp: () => setW([view.get("w")[0], W]),
   });
   const shift = (start) => {
     const [w, b] = [view.get("w"), view.get("b")];
@@ -115,9 +145,9 @@ function render({ model, el }) {
   function drawPoints() {
     cloud.replaceChildren();
     rings = view.get("points").map(([x1, x2], i) => {
-      const place = make(cloud, "g", { transform: `translate(${area.px(x1)} ${area.py(x2)})` });
-      marker(place, view.get("labels")[i], 5);
-      return make(place, "circle", { class: "mistake", r: 9 });
+      const spot = make(cloud, "g", { transform: `translate(${area.px(x1)} ${area.py(x2)})` });
+      marker(spot, view.get("labels")[i], 5);
+      return make(spot, "circle", { class: "mistake", r: 9 });
     });
   }
   drawPoints();
@@ -126,7 +156,9 @@ function render({ model, el }) {
     const [w, b, activation] = [view.get("w"), view.get("b"), view.get("activation")];
     const { wrong, mistakes, accuracy } = neuron(view.get("points"), view.get("labels"), w, b);
     setLegend(shade(w, b, activation));
-    wrong.forEach((is, i) => { rings[i].style.display = is ? "" : "none"; });
+    wrong.forEach((is, i) => {
+      rings[i].style.display = is ? "" : "none";
+    });
     const line = straight(w, b, [0, 0]);
     drawLine(area, [boundary, grip], line);
     const [fx, fy] = line ? line.foot : [0, 0];
@@ -145,7 +177,9 @@ function render({ model, el }) {
     fact("mistakes", mistakes, `${mistakes} of ${wrong.length}`);
     formula.textContent = `z = ${show(w[0])} x₁${signed(w[1])} x₂${signed(b)}`;
     const rule = `Blue circles are “${one}”, orange squares “${zero}”; the neuron says “${one}” where z > 0. Rings mark mistakes.`;
-    note.textContent = line ? rule : `w = (0, 0): there is no boundary, every point gets the same answer. Drag the tip of w.`;
+    note.textContent = line
+      ? rule
+      : `w = (0, 0): there is no boundary, every point gets the same answer. Drag the tip of w.`;
     view.say(`${mistakes} mistakes of ${wrong.length}, accuracy ${show(100 * accuracy, 0)} percent`);
   }, ["w", "b", "activation"]);
 }

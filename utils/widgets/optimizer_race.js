@@ -3,7 +3,7 @@ import { choice, slider } from "./js/controls.js";
 import { make, set } from "./js/dom.js";
 import { draggable, handle, place, steerable } from "./js/hands.js";
 import { hero } from "./js/hero.js";
-import { clamp, round } from "./js/math.js";
+import { clamp, mean, round } from "./js/math.js";
 import { plane } from "./js/plane.js";
 import { show } from "./js/text.js";
 
@@ -16,12 +16,14 @@ const STARTS = { ravine: [-1.8, 0.9], Rosenbrock: [-1.2, 1], saddle: [-1.5, 0.05
 const BATCHES = ["1", "2", "4", "8", "16", "32", "all"];
 const [LOW, HIGH] = [-8, 2]; // the loss axis, in powers of ten
 const LOOKS = {
-  descent: "var(--dll-blue)", momentum: "var(--dll-orange)", Nesterov: "var(--dll-green)",
-  AdaGrad: "var(--dll-pink)", RMSProp: "#7a7a7a", Adam: "var(--dll-blue)",
+  descent: "var(--dll-blue)",
+  momentum: "var(--dll-orange)",
+  Nesterov: "var(--dll-green)",
+  AdaGrad: "var(--dll-pink)",
+  RMSProp: "#7a7a7a",
+  Adam: "var(--dll-blue)",
 };
 const RACERS = Object.keys(LOOKS);
-
-const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** The same numbers as loss() in optimizer_race.py. */
 function loss(surface, [w1, w2], points) {
@@ -31,10 +33,12 @@ function loss(surface, [w1, w2], points) {
     return ((1 - w1) * (1 - w1)) / 100 + valley * valley;
   }
   if (surface === "saddle") return (w1 * w1) / 2 + ((w2 * w2 - 1) * (w2 * w2 - 1)) / 4;
-  const logistic = mean(points.map(([x1, x2], i) => {
-    const margin = (i < points.length / 2 ? -1 : 1) * (w1 * x1 + w2 * x2); // zeros first, then ones
-    return Math.max(-margin, 0) + Math.log1p(Math.exp(-Math.abs(margin)));
-  }));
+  const logistic = mean(
+    points.map(([x1, x2], i) => {
+      const margin = (i < points.length / 2 ? -1 : 1) * (w1 * x1 + w2 * x2); // zeros first, then ones
+      return Math.max(-margin, 0) + Math.log1p(Math.exp(-Math.abs(margin)));
+    }),
+  );
   return logistic + (DECAY * (w1 * w1 + w2 * w2)) / 2 - LOWEST_ON_DIGITS;
 }
 
@@ -70,9 +74,18 @@ function drawer(count) {
 const RULES = {
   descent: (g, s, t, a) => a * g,
   momentum: (g, s, t, a, mu) => a * (s.v = mu * s.v + g),
-  Nesterov: (g, s, t, a, mu) => { s.v = mu * s.v + g; return a * (g + mu * s.v); },
-  AdaGrad: (g, s, t, a) => { s.r += g * g; return (a * g) / (Math.sqrt(s.r) + 1e-10); },
-  RMSProp: (g, s, t, a) => { s.v = 0.99 * s.v + (1 - 0.99) * (g * g); return (a * g) / (Math.sqrt(s.v) + 1e-8); },
+  Nesterov: (g, s, t, a, mu) => {
+    s.v = mu * s.v + g;
+    return a * (g + mu * s.v);
+  },
+  AdaGrad: (g, s, t, a) => {
+    s.r += g * g;
+    return (a * g) / (Math.sqrt(s.r) + 1e-10);
+  },
+  RMSProp: (g, s, t, a) => {
+    s.v = 0.99 * s.v + (1 - 0.99) * (g * g);
+    return (a * g) / (Math.sqrt(s.v) + 1e-8);
+  },
   Adam: (g, s, t, a) => {
     s.m = 0.9 * s.m + (1 - 0.9) * g;
     s.v = 0.999 * s.v + (1 - 0.999) * (g * g);
@@ -86,26 +99,29 @@ export function race({ surface, start, step_size, momentum, batch, points, tilts
   const draw = drawer(points.length);
   const size = batch === "all" ? 0 : Number(batch);
   const examples = Array.from({ length: steps }, () => (size ? Array.from({ length: size }, draw) : undefined));
-  return Object.fromEntries(RACERS.map((name) => {
-    const memory = [0, 1].map(() => ({ m: 0, v: 0, r: 0 }));
-    const path = [[...start]];
-    for (let t = 1; t <= steps; t += 1) {
-      const w = path[t - 1];
-      if (Math.max(...w.map(Math.abs)) > LOST) path.push(w);
-      else {
-        const g = gradient(surface, w, { points, tilts }, examples[t - 1]);
-        path.push(w.map((value, axis) => value - RULES[name](g[axis], memory[axis], t, step_size, momentum)));
+  return Object.fromEntries(
+    RACERS.map((name) => {
+      const memory = [0, 1].map(() => ({ m: 0, v: 0, r: 0 }));
+      const path = [[...start]];
+      for (let t = 1; t <= steps; t += 1) {
+        const w = path[t - 1];
+        if (Math.max(...w.map(Math.abs)) > LOST) path.push(w);
+        else {
+          const g = gradient(surface, w, { points, tilts }, examples[t - 1]);
+          path.push(w.map((value, axis) => value - RULES[name](g[axis], memory[axis], t, step_size, momentum)));
+        }
       }
-    }
-    return [name, path];
-  }));
+      return [name, path];
+    }),
+  );
 }
 
 /** Bands of equal height as a picture: gray, so that it serves on white and on black. */
 function terrain(surface, points, size = 160) {
   const at = (k) => -VIEW + (2 * VIEW * (k + 0.5)) / size;
-  const heights = Array.from({ length: size * size }, (_, k) => (
-    loss(surface, [at(k % size), at(size - 1 - Math.floor(k / size))], points)));
+  const heights = Array.from({ length: size * size }, (_, k) =>
+    loss(surface, [at(k % size), at(size - 1 - Math.floor(k / size))], points),
+  );
   const top = Math.max(...heights);
   const canvas = set(document.createElement("canvas"), { width: size, height: size });
   const context = canvas.getContext("2d");
@@ -121,8 +137,9 @@ function terrain(surface, points, size = 160) {
 /** A button in the look of the page; `pressed` makes it a switch. */
 function button(parent, text, label, press) {
   const node = make(parent, "button", { type: "button", "aria-label": label }, text);
-  node.style.cssText = "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; "
-    + "color: inherit; cursor: pointer; font: inherit; min-height: 32px; padding: 2px 12px";
+  node.style.cssText =
+    "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; " +
+    "color: inherit; cursor: pointer; font: inherit; min-height: 32px; padding: 2px 12px";
   node.addEventListener("click", press);
   return node;
 }
@@ -135,30 +152,43 @@ function render({ model, el }) {
   view.panels.style.setProperty("--dll-label", "7.5em");
   const left = view.panel();
   const ticks = [-2, -1, 0, 1, 2];
-  const map = plane(left, "The loss surface from above, with the path of each optimizer", [-VIEW, VIEW], [-VIEW, VIEW], {
-    ticks: [ticks, ticks], names: ["w₁", "w₂"],
-  });
+  const map = plane(
+    left,
+    "The loss surface from above, with the path of each optimizer",
+    [-VIEW, VIEW],
+    [-VIEW, VIEW],
+    { ticks: [ticks, ticks], names: ["w₁", "w₂"] },
+  );
   const ground = make(map.ground, "image", { ...map.box, preserveAspectRatio: "none" });
   const right = view.panel();
   const chart = plane(right, "Loss of each optimizer against the step", [0, 1.04 * STEPS], [LOW, HIGH], {
-    height: 250, ticks: [[0, 50, 100, 150, 200], []], names: ["step", ""],
+    height: 250,
+    ticks: [[0, 50, 100, 150, 200], []],
+    names: ["step", ""],
   });
   for (const power of [-8, -6, -4, -2, 0, 2]) {
-    const label = make(chart.svg, "text", { class: "quiet", x: 39, y: chart.py(power) + 4, "text-anchor": "end" }, "10");
+    const label = make(
+      chart.svg,
+      "text",
+      { class: "quiet", x: 39, y: chart.py(power) + 4, "text-anchor": "end" },
+      "10",
+    );
     make(label, "tspan", { dy: -5, "font-size": 10 }, show(power, 0));
   }
   make(chart.front, "text", { class: "halo", x: 386, y: 30, "text-anchor": "end" }, "loss above the lowest");
   const now = make(chart.data, "path", { class: "axis", style: "stroke: var(--dll-quiet)" });
 
-  const racers = Object.fromEntries(RACERS.map((name) => {
-    const line = { class: "curve", stroke: LOOKS[name], "stroke-dasharray": dash(name), style: "stroke-width: 1.8" };
-    const path = make(map.data, "path", line);
-    const curve = make(chart.data, "path", line);
-    const head = make(map.data, "g");
-    make(head, "circle", { class: "mark", r: 8, fill: LOOKS[name] });
-    make(head, "text", { y: 4, "text-anchor": "middle", style: "fill: var(--dll-paper); font-size: 11px" });
-    return [name, { path, curve, head }];
-  }));
+  const racers = Object.fromEntries(
+    RACERS.map((name) => {
+      const line = { class: "curve", stroke: LOOKS[name], "stroke-dasharray": dash(name), style: "stroke-width: 1.8" };
+      const path = make(map.data, "path", line);
+      const curve = make(chart.data, "path", line);
+      const head = make(map.data, "g");
+      make(head, "circle", { class: "mark", r: 8, fill: LOOKS[name] });
+      make(head, "text", { y: 4, "text-anchor": "middle", style: "fill: var(--dll-paper); font-size: 11px" });
+      return [name, { path, curve, head }];
+    }),
+  );
   const knob = handle(map.front, "start: drag it, or use the arrow keys", "diamond");
   const setStart = (w1, w2) => view.change({ start: [w1, w2].map((w) => round(clamp(w, -VIEW, VIEW))) });
   draggable(knob, map, (from) => {
@@ -166,18 +196,30 @@ function render({ model, el }) {
     return (p) => setStart(start[0] + p[0] - from[0], start[1] + p[1] - from[1]);
   });
   steerable(knob, 0.05, (dx, dy) => setStart(view.get("start")[0] + dx, view.get("start")[1] + dy), {
-    Home: () => setStart(-VIEW, view.get("start")[1]), End: () => setStart(VIEW, view.get("start")[1]),
-    PageDown: () => setStart(view.get("start")[0], -VIEW), PageUp: () => setStart(view.get("start")[0], VIEW),
+    Home: () => setStart(-VIEW, view.get("start")[1]),
+    End: () => setStart(VIEW, view.get("start")[1]),
+    PageDown: () => setStart(view.get("start")[0], -VIEW),
+    PageUp: () => setStart(view.get("start")[0], VIEW),
   });
 
   // play, pause, step, reset
   let clock = 0;
   const buttons = set(make(left, "div"), { style: "display: flex; flex-wrap: wrap; gap: 8px; margin: 8px 0" });
   const setStep = (step) => view.change({ step: clamp(step, 0, STEPS) });
-  const pause = () => { clearInterval(clock); clock = 0; showPlay(); };
-  const tick = () => { setStep(view.get("step") + 1); if (view.get("step") >= STEPS) pause(); };
+  const pause = () => {
+    clearInterval(clock);
+    clock = 0;
+    showPlay();
+  };
+  const tick = () => {
+    setStep(view.get("step") + 1);
+    if (view.get("step") >= STEPS) pause();
+  };
   const play = button(buttons, "", "", () => {
-    if (clock) { pause(); return; }
+    if (clock) {
+      pause();
+      return;
+    }
     if (view.get("step") >= STEPS) setStep(0);
     clock = setInterval(tick, 50);
     showPlay();
@@ -188,9 +230,18 @@ function render({ model, el }) {
     play.setAttribute("aria-label", clock ? "pause the race" : "play the race");
   }
   showPlay();
-  button(buttons, "Step", "one step further", () => { pause(); setStep(view.get("step") + 1); });
-  button(buttons, "Reset", "back to the start", () => { pause(); setStep(0); });
-  const showStep = slider(left, "step", "step", [0, STEPS, 1], (step) => { pause(); setStep(step); });
+  button(buttons, "Step", "one step further", () => {
+    pause();
+    setStep(view.get("step") + 1);
+  });
+  button(buttons, "Reset", "back to the start", () => {
+    pause();
+    setStep(0);
+  });
+  const showStep = slider(left, "step", "step", [0, STEPS, 1], (step) => {
+    pause();
+    setStep(step);
+  });
   const stepText = left.lastChild.querySelector("output");
 
   // who takes part; each button also shows the loss
@@ -204,24 +255,40 @@ function render({ model, el }) {
       if (together.length) view.change({ racers: RACERS.filter((other) => together.includes(other)) });
     });
     Object.assign(node.style, { padding: "2px 4px", lineHeight: "1.35" });
-    make(node, "span", { style: `background: ${LOOKS[name]}; border-radius: 8px; color: var(--dll-paper); display: inline-block; font-size: 11px; line-height: 16px; width: 16px` }, i + 1);
+    make(
+      node,
+      "span",
+      {
+        style: `background: ${LOOKS[name]}; border-radius: 8px; color: var(--dll-paper); display: inline-block; font-size: 11px; line-height: 16px; width: 16px`,
+      },
+      i + 1,
+    );
     make(node, "span", {}, ` ${name}`);
     make(node, "br");
     racers[name].button = node;
     racers[name].height = make(node, "span", { "data-name": name });
   }
-  const showSurface = choice(right, "surface", Object.keys(STARTS), (surface) => view.change({ surface, start: STARTS[surface] }));
-  const showSize = slider(right, "step size α", "step size, logarithmic", [-3, 0, 0.05], (power) => (
-    view.change({ step_size: Number((10 ** power).toPrecision(2)) })));
+  const showSurface = choice(right, "surface", Object.keys(STARTS), (surface) =>
+    view.change({ surface, start: STARTS[surface] }),
+  );
+  const showSize = slider(right, "step size α", "step size, logarithmic", [-3, 0, 0.05], (power) =>
+    view.change({ step_size: Number((10 ** power).toPrecision(2)) }),
+  );
   const [sizeInput, sizeText] = right.lastChild.querySelectorAll("input, output");
-  const showMomentum = slider(right, "momentum μ", "momentum", [0, 0.99, 0.01], (momentum) => view.change({ momentum }));
+  const showMomentum = slider(right, "momentum μ", "momentum", [0, 0.99, 0.01], (momentum) =>
+    view.change({ momentum }),
+  );
   const showBatch = choice(right, "batch of 50", BATCHES, (batch) => view.change({ batch }));
   const note = make(right, "p", { class: "note" });
 
   let drawn = "";
   const leave = view.start(() => {
     const state = Object.fromEntries(
-      ["surface", "start", "step_size", "momentum", "batch", "racers", "step", "points", "tilts"].map((key) => [key, view.get(key)]));
+      ["surface", "start", "step_size", "momentum", "batch", "racers", "step", "points", "tilts"].map((key) => [
+        key,
+        view.get(key),
+      ]),
+    );
     const step = Math.floor(state.step);
     if (drawn !== state.surface) {
       drawn = state.surface;
@@ -237,7 +304,10 @@ function render({ model, el }) {
       const heights = walked.map((w) => loss(state.surface, w, state.points));
       const last = heights[step];
       path.setAttribute("d", map.path(walked));
-      curve.setAttribute("d", chart.path(heights.map((value, t) => [t, clamp(Math.log10(Math.max(value, 1e-9)), LOW, HIGH + 1)])));
+      curve.setAttribute(
+        "d",
+        chart.path(heights.map((value, t) => [t, clamp(Math.log10(Math.max(value, 1e-9)), LOW, HIGH + 1)])),
+      );
       const [w1, w2] = walked[step];
       const isSeen = takesPart && Math.max(Math.abs(w1), Math.abs(w2)) <= VIEW;
       head.lastChild.textContent = isSeen ? RACERS.indexOf(name) + 1 : "";
@@ -246,8 +316,20 @@ function render({ model, el }) {
       height.textContent = last > 1e4 ? "diverged" : last.toPrecision(2).replace("-", "−");
       node.setAttribute("aria-label", `${name}, loss ${height.textContent}, ${takesPart ? "takes part" : "left out"}`);
     }
-    now.setAttribute("d", chart.path([[step, LOW], [step, HIGH]]));
-    place(knob, map.px(state.start[0]), map.py(state.start[1]), [-VIEW, VIEW, state.start[0]], `w₁ = ${show(state.start[0])}, w₂ = ${show(state.start[1])}`);
+    now.setAttribute(
+      "d",
+      chart.path([
+        [step, LOW],
+        [step, HIGH],
+      ]),
+    );
+    place(
+      knob,
+      map.px(state.start[0]),
+      map.py(state.start[1]),
+      [-VIEW, VIEW, state.start[0]],
+      `w₁ = ${show(state.start[0])}, w₂ = ${show(state.start[1])}`,
+    );
     showStep(step);
     stepText.textContent = String(step);
     showSurface(state.surface);
@@ -264,6 +346,9 @@ function render({ model, el }) {
     }[state.surface];
     view.say(`step ${step}: ${state.racers.map((name) => `${name} ${racers[name].height.textContent}`).join(", ")}`);
   }, ["surface", "start", "step_size", "momentum", "batch", "racers", "step"]);
-  return () => { pause(); leave(); };
+  return () => {
+    pause();
+    leave();
+  };
 }
 export default { render };

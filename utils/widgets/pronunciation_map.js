@@ -2,7 +2,7 @@
 import { facts, slider } from "./js/controls.js";
 import { make, set } from "./js/dom.js";
 import { hero } from "./js/hero.js";
-import { clamp, sigmoid, softmax } from "./js/math.js";
+import { argmax, clamp, sigmoid, softmax } from "./js/math.js";
 import { show } from "./js/text.js";
 import { binary } from "./js/weights.js";
 
@@ -13,27 +13,31 @@ export function unpack(arrays, weights, scales) {
   const bytes = new Int8Array(binary(weights).buffer);
   const view = new DataView(binary(scales).buffer);
   let [used, row] = [0, 0];
-  return Object.fromEntries(arrays.map(([name, rows, cols]) => {
-    const data = new Float64Array(rows * cols);
-    for (let i = 0; i < rows; i += 1, row += 1) {
-      const scale = view.getFloat32(4 * row, true);
-      for (let j = 0; j < cols; j += 1, used += 1) data[i * cols + j] = bytes[used] * scale;
-    }
-    return [name, { rows, cols, data }];
-  }));
+  return Object.fromEntries(
+    arrays.map(([name, rows, cols]) => {
+      const data = new Float64Array(rows * cols);
+      for (let i = 0; i < rows; i += 1, row += 1) {
+        const scale = view.getFloat32(4 * row, true);
+        for (let j = 0; j < cols; j += 1, used += 1) data[i * cols + j] = bytes[used] * scale;
+      }
+      return [name, { rows, cols, data }];
+    }),
+  );
 }
 
-const product = ({ rows, cols, data }, x, bias) => Float64Array.from({ length: rows }, (_, i) => {
-  let sum = bias.data[i];
-  for (let j = 0; j < cols; j += 1) sum += data[i * cols + j] * x[j];
-  return sum;
-});
+const product = ({ rows, cols, data }, x, bias) =>
+  Float64Array.from({ length: rows }, (_, i) => {
+    let sum = bias.data[i];
+    for (let j = 0; j < cols; j += 1) sum += data[i * cols + j] * x[j];
+    return sum;
+  });
 const join = (...parts) => Float64Array.from(parts.flatMap((part) => Array.from(part)));
+
+const lookUp = ({ cols, data }, k) => data.subarray(k * cols, (k + 1) * cols);
 
 /** The same as speak() in pronunciation_map.py, for a word of letters a to z. */
 export function speak(word, net, temperature = 1) {
   const linear = (name, x) => product(net[`${name}.weight`], x, net[`${name}.bias`]);
-  const lookUp = ({ cols, data }, k) => data.subarray(k * cols, (k + 1) * cols);
   const step = (name, x, h) => {
     const [W, U, b, d] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map((kind) => net[`${name}.${kind}_l0`]);
     const [says, recalls] = [product(W, x, b), product(U, h, d)];
@@ -50,7 +54,7 @@ export function speak(word, net, temperature = 1) {
   };
   const letters = Array.from(word, (letter) => lookUp(net["letters.weight"], letter.charCodeAt(0) - 96));
   const right = read("rightward", letters);
-  const left = read("leftward", [...letters].reverse());
+  const left = read("leftward", letters.toReversed());
   const memory = right.map((state, i) => join(state, left[left.length - 1 - i]));
   let state = linear("bridge", join(right.at(-1), left.at(-1))).map(Math.tanh);
   const keys = memory.map((m) => linear("key", m));
@@ -74,7 +78,11 @@ export function speak(word, net, temperature = 1) {
 }
 
 /** What a reader typed, as letters a to z. */
-const clean = (text) => text.toLowerCase().replace(/[^a-z]/g, "").slice(0, LONGEST_WORD);
+const clean = (text) =>
+  text
+    .toLowerCase()
+    .replace(/[^a-z]/g, "")
+    .slice(0, LONGEST_WORD);
 
 function start({ model, el }) {
   const view = hero(model, el, "Pronunciation map");
@@ -87,18 +95,29 @@ function start({ model, el }) {
   const field = make(left, "label", { class: "row", style: "grid-template-columns: 5em minmax(0, 1fr)" });
   make(field, "span", {}, "word");
   const input = make(field, "input", {
-    type: "text", maxlength: LONGEST_WORD, autocomplete: "off", autocapitalize: "off", spellcheck: "false",
+    type: "text",
+    maxlength: LONGEST_WORD,
+    autocomplete: "off",
+    autocapitalize: "off",
+    spellcheck: "false",
     "aria-label": "a word of letters a to z",
-    style: "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; color: inherit; "
-      + "font: 18px/1.4 var(--jp-code-font-family, monospace); min-width: 0; padding: 4px 8px",
+    style:
+      "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; color: inherit; " +
+      "font: 18px/1.4 var(--jp-code-font-family, monospace); min-width: 0; padding: 4px 8px",
   });
   input.addEventListener("input", () => {
     const word = clean(input.value);
     if (word !== input.value) input.value = word;
     if (word) view.change({ word, step: 0 });
   });
-  input.addEventListener("change", () => { input.value = view.get("word"); }); // an empty field
-  const said = make(left, "p", { class: "formula", style: "font-size: 22px; margin-top: 12px", "aria-label": "phonemes" });
+  input.addEventListener("change", () => {
+    input.value = view.get("word");
+  }); // an empty field
+  const said = make(left, "p", {
+    class: "formula",
+    style: "font-size: 22px; margin-top: 12px",
+    "aria-label": "phonemes",
+  });
   const fact = facts(left, { probability: "probability", weight: "largest weight" });
   const showTemperature = slider(left, "temperature", "temperature of the attention", [1, 100, 1], (temperature) => {
     view.change({ temperature });
@@ -125,15 +144,29 @@ function start({ model, el }) {
     rows = answer.codes.map((code, t) => {
       const [phoneme, example] = sound(code);
       const row = make(svg, "g", {
-        role: "radio", tabindex: -1, "data-row": t, style: "cursor: pointer; outline: none",
-        "aria-label": `${phoneme} as in ${example}, looking at ${word[best(answer.weights[t])]}`,
+        role: "radio",
+        tabindex: -1,
+        "data-row": t,
+        style: "cursor: pointer; outline: none",
+        "aria-label": `${phoneme} as in ${example}, looking at ${word[argmax(answer.weights[t])]}`,
       });
-      make(row, "rect", { class: "frame", x: 1, y: head + 26 * t + 1, width: gap + side * word.length + 2, height: 24, rx: 4, style: "pointer-events: all" });
+      make(row, "rect", {
+        class: "frame",
+        x: 1,
+        y: head + 26 * t + 1,
+        width: gap + side * word.length + 2,
+        height: 24,
+        rx: 4,
+        style: "pointer-events: all",
+      });
       make(row, "text", { x: 8, y: head + 26 * t + 18, style: "font-weight: 600" }, phoneme);
       make(row, "text", { class: "quiet", x: 40, y: head + 26 * t + 18 }, example);
       answer.weights[t].forEach((weight, i) => {
         make(row, "rect", {
-          x: gap + side * i + 1, y: head + 26 * t + 3, width: side - 2, height: 20,
+          x: gap + side * i + 1,
+          y: head + 26 * t + 3,
+          width: side - 2,
+          height: 20,
           style: `fill: var(--dll-blue); fill-opacity: ${weight.toFixed(4)}; stroke: var(--dll-line)`,
         });
       });
@@ -147,7 +180,6 @@ function start({ model, el }) {
       return row;
     });
   }
-  const best = (values) => values.indexOf(Math.max(...values));
 
   return view.start(() => {
     const word = view.get("word");
@@ -170,9 +202,15 @@ function start({ model, el }) {
     const a = now < 0 ? [0] : answer.weights[now];
     fact("probability", p, show(p));
     fact("weight", Math.max(...a), show(Math.max(...a)));
-    note.textContent = now < 0 ? "The network says nothing at all." : `${names[now]} as in “${sound(answer.codes[now])[1]}”: `
-      + `it looks at ${Array.from(word).map((letter, i) => [letter, a[i]]).filter(([, weight]) => weight >= 0.05)
-        .map(([letter, weight]) => `${letter} (${show(weight)})`).join(", ")}.`;
+    note.textContent =
+      now < 0
+        ? "The network says nothing at all."
+        : `${names[now]} as in “${sound(answer.codes[now])[1]}”: ` +
+          `it looks at ${Array.from(word)
+            .map((letter, i) => [letter, a[i]])
+            .filter(([, weight]) => weight >= 0.05)
+            .map(([letter, weight]) => `${letter} (${show(weight)})`)
+            .join(", ")}.`;
     view.say(`${word}: ${names.join(" ")}`);
   }, ["word", "step", "temperature"]);
 }

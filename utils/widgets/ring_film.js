@@ -19,8 +19,22 @@ function render({ model, el }) {
   const centers = view.get("centers");
   const last = Object.values(films)[0].length - 1;
   const left = view.panel("generated points and the eight modes");
-  const area = plane(left, "generated points", [-SPAN, SPAN], [-SPAN, SPAN], { ticks: [[-1, 0, 1], [-1, 0, 1]], names: ["x₁", "x₂"] });
-  const rings = centers.map(([x, y]) => make(area.ground, "circle", { cx: area.px(x), cy: area.py(y), fill: "none", stroke: "var(--dll-quiet)", "stroke-width": 2 }));
+  const area = plane(left, "generated points", [-SPAN, SPAN], [-SPAN, SPAN], {
+    ticks: [
+      [-1, 0, 1],
+      [-1, 0, 1],
+    ],
+    names: ["x₁", "x₂"],
+  });
+  const rings = centers.map(([x, y]) =>
+    make(area.ground, "circle", {
+      cx: area.px(x),
+      cy: area.py(y),
+      fill: "none",
+      stroke: "var(--dll-quiet)",
+      "stroke-width": 2,
+    }),
+  );
   const count = Object.values(films)[0][0].points.length;
   const dots = Array.from({ length: count }, () => make(area.data, "circle", { class: "mark zero", r: 3.5 }));
 
@@ -36,11 +50,13 @@ function render({ model, el }) {
   let timer = 0;
   function toggle(on = !timer) {
     clearInterval(timer);
-    timer = on ? setInterval(() => {
-      const next = view.get("frame") + 1;
-      if (next > last || !el.isConnected) toggle(false);
-      else view.change({ frame: next });
-    }, 350) : 0;
+    timer = on
+      ? setInterval(() => {
+          const next = view.get("frame") + 1;
+          if (next > last || !el.isConnected) toggle(false);
+          else view.change({ frame: next });
+        }, 350)
+      : 0;
     if (on && view.get("frame") === last) view.change({ frame: 0 });
     playing.textContent = on ? "Pause" : "Play";
   }
@@ -60,10 +76,16 @@ function render({ model, el }) {
     time(frame);
     timeText.textContent = `${frame} of ${last}`;
     knob.setAttribute("aria-valuetext", `picture ${frame} of ${last}, step ${step}`);
-    const ended = [...view.get("kept")[name]].sort((a, b) => a - b).join(", ");
+    const kept = view.get("kept");
+    const ended = kept[name].toSorted((a, b) => a - b).join(", ");
     note.textContent = `Modes kept at the end of each recorded run: ${ended}. The film shows the first run. A point is near a mode inside its circle.`;
-    view.say(`${name}, step ${step}: ${modes} of ${centers.length} modes kept, ${show(100 * near, 0)} percent of the points near a mode`);
+    view.say(
+      `${name}, step ${step}: ${modes} of ${centers.length} modes kept, ${show(100 * near, 0)} percent of the points near a mode`,
+    );
   }, ["setting", "frame"]);
-  return () => { clearInterval(timer); stop(); };
+  return () => {
+    clearInterval(timer);
+    stop();
+  };
 }
 export default { render };

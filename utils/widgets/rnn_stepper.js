@@ -29,7 +29,14 @@ function render({ model, el }) {
   const KEYS = ["inputs", "w", "u", "b", "step"];
   const top = view.panel();
   top.style.gridColumn = "1 / -1";
-  const svg = set(make(top, "svg", { viewBox: "0 0 660 300", role: "group", "aria-label": "the network, one column for each step of time" }), { style: "max-width: 760px" });
+  const svg = set(
+    make(top, "svg", {
+      viewBox: "0 0 660 300",
+      role: "group",
+      "aria-label": "the network, one column for each step of time",
+    }),
+    { style: "max-width: 760px" },
+  );
   const at = (event) => {
     const p = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
     return [p.x, p.y];
@@ -43,17 +50,50 @@ function render({ model, el }) {
     make(g, "path", { ...line, stroke: "var(--dll-quiet)", d: arrow([x, INPUT - REACH - 6], [x, STATE + 24]) });
     make(g, "path", { ...line, stroke: "var(--dll-quiet)", d: arrow([x - 77, STATE], [x - 34, STATE]) });
     if (!t) make(g, "text", { class: "quiet", x: x - 62, y: STATE - 8, "text-anchor": "middle" }, "0");
-    const box = make(g, "rect", { x: x - 32, y: STATE - 22, width: 64, height: 44, rx: 6, fill: "none", stroke: "var(--dll-quiet)", "stroke-width": 2 });
+    const box = make(g, "rect", {
+      x: x - 32,
+      y: STATE - 22,
+      width: 64,
+      height: 44,
+      rx: 6,
+      fill: "none",
+      stroke: "var(--dll-quiet)",
+      "stroke-width": 2,
+    });
     const fill = make(g, "rect", { x: x - 30, width: 60, opacity: 0.45 });
-    const state = make(g, "text", { class: "halo", x, y: STATE + 5, "text-anchor": "middle", "data-name": `h${t + 1}` });
+    const state = make(g, "text", {
+      class: "halo",
+      x,
+      y: STATE + 5,
+      "text-anchor": "middle",
+      "data-name": `h${t + 1}`,
+    });
     make(g, "text", { class: "quiet", x: x + 36, y: STATE + 20 }, `h${SUB[t + 1]}`);
     const back = make(g, "g");
-    make(back, "path", { ...line, stroke: "var(--dll-orange)", "stroke-dasharray": "5 4", d: arrow([x, STATE - 25], [x, GRADIENT + 10]) });
-    if (t) make(back, "path", { ...line, stroke: "var(--dll-orange)", "stroke-dasharray": "5 4", d: arrow([x - 34, STATE - 12], [x - 71, STATE - 12]) });
-    const gradient = make(back, "text", { x, y: GRADIENT, "text-anchor": "middle", "data-name": `g${t + 1}`, style: "fill: var(--dll-orange); font-weight: 600" });
+    make(back, "path", {
+      ...line,
+      stroke: "var(--dll-orange)",
+      "stroke-dasharray": "5 4",
+      d: arrow([x, STATE - 25], [x, GRADIENT + 10]),
+    });
+    if (t)
+      make(back, "path", {
+        ...line,
+        stroke: "var(--dll-orange)",
+        "stroke-dasharray": "5 4",
+        d: arrow([x - 34, STATE - 12], [x - 71, STATE - 12]),
+      });
+    const gradient = make(back, "text", {
+      x,
+      y: GRADIENT,
+      "text-anchor": "middle",
+      "data-name": `g${t + 1}`,
+      style: "fill: var(--dll-orange); font-weight: 600",
+    });
     const label = make(g, "text", { x, y: INPUT + REACH + 24, "text-anchor": "middle" });
     const knob = handle(svg, `input x${SUB[t + 1]}`);
-    const put = (value) => view.change({ inputs: view.get("inputs").map((old, i) => (i === t ? clamp(value, -LIMIT, LIMIT) : old)) });
+    const put = (value) =>
+      view.change({ inputs: view.get("inputs").map((old, i) => (i === t ? clamp(value, -LIMIT, LIMIT) : old)) });
     const now = () => view.get("inputs")[t];
     draggable(knob, { at }, (from) => {
       const start = now();
@@ -69,7 +109,10 @@ function render({ model, el }) {
   const names = ["to the start", "one step back", "one step on", "to the end"];
   const bar = set(make(left, "div"), { style: "display: flex; gap: 8px; margin: 0 0 8px" });
   Object.entries(moves).forEach(([text, move], k) => {
-    set(button(bar, text, () => view.change({ step: clamp(move(Math.floor(view.get("step"))), 0, 2 * STEPS) })), { "aria-label": names[k] });
+    set(
+      button(bar, text, () => view.change({ step: clamp(move(Math.floor(view.get("step"))), 0, 2 * STEPS) })),
+      { "aria-label": names[k] },
+    );
   });
   const showStep = slider(left, "step", "step", [0, 2 * STEPS, 1], (step) => view.change({ step }));
   const stepText = left.lastChild.querySelector("output");
@@ -77,8 +120,12 @@ function render({ model, el }) {
   const right = view.panel();
   right.style.setProperty("--dll-label", "8em");
   const weights = { w: "w, of the input", u: "u, of the state", b: "b, the bias" };
-  const showWeight = Object.fromEntries(Object.entries(weights).map(([key, name]) => (
-    [key, slider(right, name, name, [-3, 3, 0.05], (value) => view.change({ [key]: value }))])));
+  const showWeight = Object.fromEntries(
+    Object.entries(weights).map(([key, name]) => [
+      key,
+      slider(right, name, name, [-3, 3, 0.05], (value) => view.change({ [key]: value })),
+    ]),
+  );
   const fact = facts(right, { last: "last state h₆ = L", first: "∂L/∂h₁", slope: "∂L/∂u so far" });
 
   return view.start(() => {
@@ -91,7 +138,11 @@ function render({ model, el }) {
       const known = t < forward;
       const h = states[t];
       box.style.stroke = step === t + 1 || step === 2 * STEPS - t ? "var(--dll-ink)" : "";
-      set(fill, { y: STATE - (h > 0 ? 20 * h : 0), height: known ? 20 * Math.abs(h) : 0, fill: `var(--dll-${h > 0 ? "blue" : "orange"})` });
+      set(fill, {
+        y: STATE - (h > 0 ? 20 * h : 0),
+        height: known ? 20 * Math.abs(h) : 0,
+        fill: `var(--dll-${h > 0 ? "blue" : "orange"})`,
+      });
       state.textContent = known ? show(h) : "";
       state.dataset.value = String(known ? h : NaN);
       back.style.visibility = isBack(t) ? "visible" : "hidden";
@@ -111,10 +162,14 @@ function render({ model, el }) {
     fact("first", first, Number.isNaN(first) ? "–" : show(first, 3));
     fact("slope", slope, step > STEPS ? show(slope, 3) : "–");
     const t = step <= STEPS ? step : 2 * STEPS - step + 1;
-    note.textContent = step === 0 ? "The state before the first input is 0."
-      : step <= STEPS ? `h${SUB[t]} = tanh(w x${SUB[t]} + u h${SUB[t - 1]} + b) = ${show(states[t - 1])}`
-      : step === STEPS + 1 ? "Back: ∂L/∂h₆ = 1, for L = h₆."
-      : `∂L/∂h${SUB[t]} = ∂L/∂h${SUB[t + 1]} · (1 − h${SUB[t + 1]}²) · u = ${show(gradients[t - 1])}`;
+    note.textContent =
+      step === 0
+        ? "The state before the first input is 0."
+        : step <= STEPS
+          ? `h${SUB[t]} = tanh(w x${SUB[t]} + u h${SUB[t - 1]} + b) = ${show(states[t - 1])}`
+          : step === STEPS + 1
+            ? "Back: ∂L/∂h₆ = 1, for L = h₆."
+            : `∂L/∂h${SUB[t]} = ∂L/∂h${SUB[t + 1]} · (1 − h${SUB[t + 1]}²) · u = ${show(gradients[t - 1])}`;
     view.say(note.textContent);
   }, KEYS);
 }

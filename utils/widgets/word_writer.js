@@ -2,7 +2,7 @@
 import { button, facts, slider } from "./js/controls.js";
 import { make, set } from "./js/dom.js";
 import { hero } from "./js/hero.js";
-import { softmax } from "./js/math.js";
+import { argmax, softmax } from "./js/math.js";
 import { uniform } from "./js/random.js";
 import { show } from "./js/text.js";
 import { floats } from "./js/weights.js";
@@ -14,7 +14,7 @@ const [WORDS, MAX_LETTERS, MAX_START] = [12, 14, 8];
 export function unfold(text, H) {
   const numbers = floats(text);
   let used = 0;
-  const take = (count) => numbers.subarray(used, used += count);
+  const take = (count) => numbers.subarray(used, (used += count));
   return { H, table: take(SIGNS.length * H), U: take(H * H), V: take(SIGNS.length * H), c: take(SIGNS.length) };
 }
 
@@ -27,15 +27,17 @@ function step({ H, table, U }, h, sign) {
   });
 }
 
-export const read = (network, start) => (
-  [...start].reduce((h, letter) => step(network, h, SIGNS.indexOf(letter)), step(network, null, 0)));
+export const read = (network, start) =>
+  [...start].reduce((h, letter) => step(network, h, SIGNS.indexOf(letter)), step(network, null, 0));
 
 export function probabilities({ H, V, c }, h, temperature) {
-  return softmax(Array.from(SIGNS, (_, k) => {
-    let sum = c[k];
-    for (let j = 0; j < H; j += 1) sum += V[k * H + j] * h[j];
-    return sum / temperature;
-  }));
+  return softmax(
+    Array.from(SIGNS, (_, k) => {
+      let sum = c[k];
+      for (let j = 0; j < H; j += 1) sum += V[k * H + j] * h[j];
+      return sum / temperature;
+    }),
+  );
 }
 
 /** The same words as write() in word_writer.py. */
@@ -66,25 +68,45 @@ function render({ model, el }) {
   const row = make(left, "label", { class: "row" });
   make(row, "span", {}, "begins with");
   const input = make(row, "input", {
-    type: "text", maxlength: MAX_START, spellcheck: "false", autocomplete: "off", autocapitalize: "off",
+    type: "text",
+    maxlength: MAX_START,
+    spellcheck: "false",
+    autocomplete: "off",
+    autocapitalize: "off",
     "aria-label": "how the words begin",
-    style: "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; color: inherit; "
-      + "font: inherit; grid-column: 2 / 4; min-width: 0; padding: 3px 8px",
+    style:
+      "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; color: inherit; " +
+      "font: inherit; grid-column: 2 / 4; min-width: 0; padding: 3px 8px",
   });
   input.addEventListener("keydown", (event) => event.stopPropagation());
   input.addEventListener("input", () => {
-    view.change({ start: input.value.toLowerCase().replace(/[^a-z]/g, "").slice(0, MAX_START) });
+    view.change({
+      start: input.value
+        .toLowerCase()
+        .replace(/[^a-z]/g, "")
+        .slice(0, MAX_START),
+    });
   });
-  const showTemperature = slider(left, "temperature", "temperature", [0.1, 2, 0.05], (temperature) => view.change({ temperature }));
+  const showTemperature = slider(left, "temperature", "temperature", [0.1, 2, 0.05], (temperature) =>
+    view.change({ temperature }),
+  );
   const showSeed = slider(left, "draw", "which random draw", [0, 99, 1], (seed) => view.change({ seed }));
   const [seedInput, seedText] = left.lastChild.querySelectorAll("input, output");
   const fact = facts(left, { next: "surest next sign", probability: "its probability", entropy: "entropy in bits" });
   left.querySelector(".facts").style.marginTop = "12px";
-  const chart = set(make(left, "svg", { viewBox: "0 0 420 190", role: "img", "aria-label": "probability of each next sign" }), {});
+  const chart = set(
+    make(left, "svg", { viewBox: "0 0 420 190", role: "img", "aria-label": "probability of each next sign" }),
+    {},
+  );
   const wide = 410 / SIGNS.length;
   const bars = [...SIGNS].map((sign, k) => {
     make(chart, "text", { x: 5 + wide * (k + 0.5), y: 184, "text-anchor": "middle" }, sign);
-    return make(chart, "rect", { class: k ? "one" : "zero", x: 5 + wide * (k + 0.12), width: 0.76 * wide, "data-name": `p${k}` });
+    return make(chart, "rect", {
+      class: k ? "one" : "zero",
+      x: 5 + wide * (k + 0.12),
+      width: 0.76 * wide,
+      "data-name": `p${k}`,
+    });
   });
   make(chart, "path", { class: "axis", d: "M5 166H415" });
   make(chart, "path", { class: "axis", d: "M5 20H415", "stroke-dasharray": "3 4" });
@@ -92,7 +114,9 @@ function render({ model, el }) {
   make(left, "p", { class: "note" }, "· is the end of the word.");
 
   const right = view.panel("words it writes");
-  const list = make(right, "ol", { style: "columns: 2; font-size: 16px; line-height: 2; list-style: none; margin: 0; padding: 0" });
+  const list = make(right, "ol", {
+    style: "columns: 2; font-size: 16px; line-height: 2; list-style: none; margin: 0; padding: 0",
+  });
   const lines = Array.from({ length: WORDS }, () => make(list, "li", { style: "margin: 0" }));
   const again = make(right, "p", { style: "margin: 12px 0 0" });
   button(again, "Write others", () => view.change({ seed: (view.get("seed") + 1) % 100 }));
@@ -100,7 +124,7 @@ function render({ model, el }) {
   return view.start(() => {
     const [start, temperature, seed] = ["start", "temperature", "seed"].map((key) => view.get(key));
     const p = probabilities(network, read(network, start), temperature);
-    const best = p.indexOf(Math.max(...p));
+    const best = argmax(p);
     const words = write(network, start, temperature, Math.floor(seed));
     if (input.value !== start) input.value = start; // only a … z are taken
     showTemperature(temperature);

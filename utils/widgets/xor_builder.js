@@ -11,13 +11,19 @@ const [LOW, HIGH] = [-0.6, 1.6];
 const W = 2;
 const B = 3;
 const ARROW = 0.3; // an arrow is drawn this much shorter than w
-const CORNERS = [[0, 0], [0, 1], [1, 0], [1, 1]];
+const CORNERS = [
+  [0, 0],
+  [0, 1],
+  [1, 0],
+  [1, 1],
+];
 const TARGETS = [0, 1, 1, 0];
 const COLORS = ["green", "pink"];
 
+const step = (z) => (z > 0 ? 1 : 0);
+
 /** The same numbers as xor_network() in xor_builder.py. */
 function xorNetwork(w, b, v, c) {
-  const step = (z) => (z > 0 ? 1 : 0);
   const h = CORNERS.map(([x1, x2]) => w.map((wj, j) => step(wj[0] * x1 + wj[1] * x2 + b[j])));
   const y = h.map(([h1, h2]) => step(v[0] * h1 + v[1] * h2 + c));
   return { h, y, right: y.filter((value, i) => value === TARGETS[i]).length };
@@ -38,7 +44,11 @@ function cut(polygon, w, b, sign) {
 /** Slanted lines, so that the region where y = 1 shows without color. */
 function hatch(area) {
   const pattern = make(area.svg, "pattern", {
-    id: uid("hatch"), width: 9, height: 9, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)",
+    id: uid("hatch"),
+    width: 9,
+    height: 9,
+    patternUnits: "userSpaceOnUse",
+    patternTransform: "rotate(45)",
   });
   make(pattern, "rect", { width: 9, height: 9, fill: "var(--dll-blue)", "fill-opacity": 0.16 });
   make(pattern, "rect", { width: 2, height: 9, fill: "var(--dll-blue)", "fill-opacity": 0.5 });
@@ -48,45 +58,80 @@ function hatch(area) {
 /** Four marked points; returns a function that rings those answered wrongly. */
 function corners(area, where) {
   const rings = where.map((p, i) => {
-    const node = make(area.front, "g", { transform: `translate(${area.px(p[0])} ${area.py(p[1])})`, "pointer-events": "none" });
+    const node = make(area.front, "g", {
+      transform: `translate(${area.px(p[0])} ${area.py(p[1])})`,
+      "pointer-events": "none",
+    });
     marker(node, TARGETS[i], 8);
     return { node, ring: make(node, "circle", { class: "mistake", r: 14 }) };
   });
-  return (y, places = where) => rings.forEach(({ node, ring }, i) => {
-    set(node, { transform: `translate(${area.px(places[i][0])} ${area.py(places[i][1])})` });
-    ring.style.display = y[i] === TARGETS[i] ? "none" : "";
-  });
+  return (y, places = where) =>
+    rings.forEach(({ node, ring }, i) => {
+      set(node, { transform: `translate(${area.px(places[i][0])} ${area.py(places[i][1])})` });
+      ring.style.display = y[i] === TARGETS[i] ? "none" : "";
+    });
 }
 
 /** The 2-2-1 network with a number at every edge; returns a function that writes the numbers. */
 function diagram(parent) {
-  const svg = make(parent, "svg", { viewBox: "0 0 300 300", role: "img", "aria-label": "The network: two inputs, two hidden neurons, one output" });
+  const svg = make(parent, "svg", {
+    viewBox: "0 0 300 300",
+    role: "img",
+    "aria-label": "The network: two inputs, two hidden neurons, one output",
+  });
   const nodes = { "x₁": [28, 80], "x₂": [28, 210], "h₁": [150, 80], "h₂": [150, 210], y: [258, 145] };
-  const links = [["x₁", "h₁", 0.5], ["x₂", "h₁", 0.22], ["x₁", "h₂", 0.22], ["x₂", "h₂", 0.5], ["h₁", "y", 0.42], ["h₂", "y", 0.42]];
-  const lines = links.map(([from, to]) => make(svg, "line", {
-    x1: nodes[from][0], y1: nodes[from][1], x2: nodes[to][0], y2: nodes[to][1],
-  }));
-  const texts = links.map(([from, to, t]) => make(svg, "text", {
-    class: "halo", "text-anchor": "middle",
-    x: nodes[from][0] + t * (nodes[to][0] - nodes[from][0]), y: nodes[from][1] + t * (nodes[to][1] - nodes[from][1]) + 4,
-  }));
+  const links = [
+    ["x₁", "h₁", 0.5],
+    ["x₂", "h₁", 0.22],
+    ["x₁", "h₂", 0.22],
+    ["x₂", "h₂", 0.5],
+    ["h₁", "y", 0.42],
+    ["h₂", "y", 0.42],
+  ];
+  const lines = links.map(([from, to]) =>
+    make(svg, "line", { x1: nodes[from][0], y1: nodes[from][1], x2: nodes[to][0], y2: nodes[to][1] }),
+  );
+  const texts = links.map(([from, to, t]) =>
+    make(svg, "text", {
+      class: "halo",
+      "text-anchor": "middle",
+      x: nodes[from][0] + t * (nodes[to][0] - nodes[from][0]),
+      y: nodes[from][1] + t * (nodes[to][1] - nodes[from][1]) + 4,
+    }),
+  );
   const colors = { "h₁": "var(--dll-green)", "h₂": "var(--dll-pink)" };
   for (const [name, [x, y]] of Object.entries(nodes)) {
-    make(svg, "circle", { cx: x, cy: y, r: 20, fill: "var(--dll-paper)", stroke: colors[name] || "var(--dll-quiet)", "stroke-width": 2.5 });
+    make(svg, "circle", {
+      cx: x,
+      cy: y,
+      r: 20,
+      fill: "var(--dll-paper)",
+      stroke: colors[name] || "var(--dll-quiet)",
+      "stroke-width": 2.5,
+    });
     make(svg, "text", { x, y: y + 5, "text-anchor": "middle", style: "font-size: 15px" }, name);
   }
-  const biases = ["h₁", "h₂", "y"].map((name, i) => make(svg, "text", {
-    class: "quiet", "text-anchor": "middle", x: nodes[name][0], y: nodes[name][1] + (i === 0 ? -30 : 40),
-  }));
+  const biases = ["h₁", "h₂", "y"].map((name, i) =>
+    make(svg, "text", {
+      class: "quiet",
+      "text-anchor": "middle",
+      x: nodes[name][0],
+      y: nodes[name][1] + (i === 0 ? -30 : 40),
+    }),
+  );
   return (weights, constants) => {
     weights.forEach((weight, i) => {
       set(lines[i], {
-        stroke: `var(--dll-${weight < 0 ? "orange" : "blue"})`, "stroke-width": (1 + 2.5 * Math.abs(weight)).toFixed(2),
-        "stroke-dasharray": weight < 0 ? "7 7" : "none", "stroke-opacity": weight ? 0.75 : 0.2,
+        stroke: `var(--dll-${weight < 0 ? "orange" : "blue"})`,
+        "stroke-width": (1 + 2.5 * Math.abs(weight)).toFixed(2),
+        "stroke-dasharray": weight < 0 ? "7 7" : "none",
+        "stroke-opacity": weight ? 0.75 : 0.2,
       });
       texts[i].textContent = show(weight);
     });
-    constants.forEach((constant, i) => { biases[i].textContent = `${"bbc"[i]}${["₁", "₂", ""][i]} = ${show(constant)}`; });
+    constants.forEach((constant, i) => {
+      biases[i].textContent = `${"bbc"[i]}${["₁", "₂", ""][i]} = ${show(constant)}`;
+    });
   };
 }
 
@@ -99,32 +144,63 @@ function table(parent) {
     const row = make(body, "tr");
     return Array.from({ length: 7 }, () => make(row, "td"));
   });
-  return (h, y) => rows.forEach((cells, i) => {
-    const ok = y[i] === TARGETS[i];
-    [...CORNERS[i], ...h[i], y[i], TARGETS[i], ok ? "✔" : "✘"].forEach((value, k) => { cells[k].textContent = value; });
-    set(cells[6], { "aria-label": ok ? "right" : "wrong" });
-  });
+  return (h, y) =>
+    rows.forEach((cells, i) => {
+      const ok = y[i] === TARGETS[i];
+      [...CORNERS[i], ...h[i], y[i], TARGETS[i], ok ? "✔" : "✘"].forEach((value, k) => {
+        cells[k].textContent = value;
+      });
+      set(cells[6], { "aria-label": ok ? "right" : "wrong" });
+    });
 }
 
 function render({ model, el }) {
   const view = hero(model, el, "XOR builder");
   view.root.style.setProperty("--dll-panel", "220px");
   view.root.style.setProperty("--dll-label", "2em");
-  const options = { width: 300, height: 300, ticks: [[0, 1], [0, 1]] };
-  const square = [[LOW, LOW], [HIGH, LOW], [HIGH, HIGH], [LOW, HIGH]];
+  const options = {
+    width: 300,
+    height: 300,
+    ticks: [
+      [0, 1],
+      [0, 1],
+    ],
+  };
+  const square = [
+    [LOW, LOW],
+    [HIGH, LOW],
+    [HIGH, HIGH],
+    [LOW, HIGH],
+  ];
 
-  const inputs = plane(view.panel("What goes in"), "Input space with two lines", [LOW, HIGH], [LOW, HIGH], { ...options, names: ["x₁", "x₂"] });
+  const inputs = plane(view.panel("What goes in"), "Input space with two lines", [LOW, HIGH], [LOW, HIGH], {
+    ...options,
+    names: ["x₁", "x₂"],
+  });
   const writeDiagram = diagram(view.panel("The network"));
-  const hidden = plane(view.panel("What the output neuron sees"), "Hidden space with one line", [LOW, HIGH], [LOW, HIGH], { ...options, names: ["h₁", "h₂"] });
+  const hidden = plane(
+    view.panel("What the output neuron sees"),
+    "Hidden space with one line",
+    [LOW, HIGH],
+    [LOW, HIGH],
+    { ...options, names: ["h₁", "h₂"] },
+  );
 
   const result = view.panel();
   result.classList.add("wide");
   const fact = facts(result, { right: "right" });
   const fill = table(result);
-  make(result, "p", { class: "note" }, "A neuron is 1 where its weighted sum is above 0: on the side its arrow points to. Striped: where y is 1. Rings mark mistakes.");
+  make(
+    result,
+    "p",
+    { class: "note" },
+    "A neuron is 1 where its weighted sum is above 0: on the side its arrow points to. Striped: where y is 1. Rings mark mistakes.",
+  );
 
   const fills = [inputs, hidden].map((area) => ({ fill: hatch(area), "pointer-events": "none" }));
-  const halves = COLORS.map((color) => make(inputs.ground, "path", { fill: `var(--dll-${color})`, "fill-opacity": 0.1 }));
+  const halves = COLORS.map((color) =>
+    make(inputs.ground, "path", { fill: `var(--dll-${color})`, "fill-opacity": 0.1 }),
+  );
   const regions = [inputs, hidden].map((area, i) => make(area.ground, "path", fills[i]));
   const verdicts = make(hidden.data, "line", { class: "boundary" });
 
@@ -167,8 +243,10 @@ function render({ model, el }) {
       return (p) => turn(j, foot, [wj[0] + (p[0] - start[0]) / ARROW, wj[1] + (p[1] - start[1]) / ARROW]);
     });
     steerable(tip, 0.05, (dx, dy) => turnTo(([w1, w2]) => [w1 + dx, w2 + dy]), {
-      Home: () => turnTo(([, w2]) => [-W, w2]), End: () => turnTo(([, w2]) => [W, w2]),
-      PageDown: () => turnTo(([w1]) => [w1, -W]), PageUp: () => turnTo(([w1]) => [w1, W]),
+      Home: () => turnTo(([, w2]) => [-W, w2]),
+      End: () => turnTo(([, w2]) => [W, w2]),
+      PageDown: () => turnTo(([w1]) => [w1, -W]),
+      PageUp: () => turnTo(([w1]) => [w1, W]),
     });
     return { line, grip, shaft, knob, tip };
   });
@@ -179,7 +257,12 @@ function render({ model, el }) {
     const sub = "₁₂"[j];
     const panel = view.panel(`Hidden neuron h${sub}`);
     panel.style.setProperty("--dll-accent", `var(--dll-${color})`);
-    const weight = (k) => (value) => setNeuron(j, view.get("w")[j].map((old, i) => (i === k ? value : old)), view.get("b")[j]);
+    const weight = (k) => (value) =>
+      setNeuron(
+        j,
+        view.get("w")[j].map((old, i) => (i === k ? value : old)),
+        view.get("b")[j],
+      );
     return [
       slider(panel, `w${sub}₁`, `weight from x₁ to h${sub}`, [-W, W, 0.05], weight(0)),
       slider(panel, `w${sub}₂`, `weight from x₂ to h${sub}`, [-W, W, 0.05], weight(1)),
@@ -188,7 +271,9 @@ function render({ model, el }) {
   });
   const output = view.panel("Output neuron y");
   const setV = (k) => (value) => view.change({ v: view.get("v").map((old, i) => (i === k ? value : old)) });
-  const showV = [0, 1].map((k) => slider(output, `v${"₁₂"[k]}`, `weight from h${"₁₂"[k]} to y`, [-W, W, 0.05], setV(k)));
+  const showV = [0, 1].map((k) =>
+    slider(output, `v${"₁₂"[k]}`, `weight from h${"₁₂"[k]} to y`, [-W, W, 0.05], setV(k)),
+  );
   const showC = slider(output, "c", "bias of y", [-W, W, 0.05], (c) => view.change({ c }));
 
   return view.start(() => {
@@ -206,17 +291,21 @@ function render({ model, el }) {
       place(tip, ...to, [-W, W, w[j][0]], `w = (${show(w[j][0])}, ${show(w[j][1])})`);
     });
     // each of the four cells between the lines has one (h₁, h₂), and so one y
-    const cells = CORNERS.filter(([h1, h2]) => v[0] * h1 + v[1] * h2 + c > 0)
-      .map((on) => on.reduce((polygon, hj, j) => cutOrAll(polygon, w[j], b[j], hj), square));
+    const cells = CORNERS.filter(([h1, h2]) => v[0] * h1 + v[1] * h2 + c > 0).map((on) =>
+      on.reduce((polygon, hj, j) => cutOrAll(polygon, w[j], b[j], hj), square),
+    );
     regions[0].setAttribute("d", cells.map(inputs.path).join(""));
     regions[1].setAttribute("d", hidden.path(cutOrAll(square, v, c, 1)));
     drawLine(hidden, [verdicts], straight(v, c, [0.5, 0.5]));
     ringInputs(y);
     // inputs that share a corner of the hidden space stand side by side
-    ringHidden(y, h.map((p, i) => {
-      const same = h.flatMap((q, k) => (q[0] === p[0] && q[1] === p[1] ? [k] : []));
-      return [p[0] + 0.2 * (same.indexOf(i) - (same.length - 1) / 2), p[1]];
-    }));
+    ringHidden(
+      y,
+      h.map((p, i) => {
+        const same = h.flatMap((q, k) => (q[0] === p[0] && q[1] === p[1] ? [k] : []));
+        return [p[0] + 0.2 * (same.indexOf(i) - (same.length - 1) / 2), p[1]];
+      }),
+    );
     writeDiagram([w[0][0], w[0][1], w[1][0], w[1][1], ...v], [...b, c]);
     sliders.forEach((three, j) => [...w[j], b[j]].forEach((value, k) => three[k](value)));
     v.forEach((value, k) => showV[k](value));

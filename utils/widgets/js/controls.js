@@ -32,7 +32,9 @@ export function choice(parent, label, options, change) {
   const select = make(row, "select");
   for (const option of options) make(select, "option", { value: option }, option);
   select.addEventListener("change", () => change(select.value));
-  return (value) => { select.value = value; };
+  return (value) => {
+    select.value = value;
+  };
 }
 
 /** Big numbers with names; returns a function fact(key, value, text) that shows one of them. */
@@ -53,8 +55,9 @@ export function facts(parent, names) {
 /** A push button in the look of the page. */
 export function button(parent, text, press) {
   const node = make(parent, "button", { type: "button" }, text);
-  node.style.cssText = "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; "
-    + "color: inherit; cursor: pointer; font: inherit; min-height: 32px; padding: 2px 12px";
+  node.style.cssText =
+    "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; " +
+    "color: inherit; cursor: pointer; font: inherit; min-height: 32px; padding: 2px 12px";
   node.addEventListener("click", press);
   return node;
 }

@@ -15,7 +15,10 @@ export function handle(parent, label, shape = "circle") {
 export function place(node, x, y, [low, high, now], text) {
   set(node, {
     transform: `translate(${x.toFixed(2)} ${y.toFixed(2)})`,
-    "aria-valuemin": low, "aria-valuemax": high, "aria-valuenow": round(now), "aria-valuetext": text,
+    "aria-valuemin": low,
+    "aria-valuemax": high,
+    "aria-valuenow": round(now),
+    "aria-valuetext": text,
   });
 }
 

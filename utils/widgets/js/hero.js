@@ -9,10 +9,14 @@ import { ARROWS } from "./hands.js";
 export function hero(model, el, name) {
   // attribute and listener keep JupyterLab from taking the arrow keys for its own shortcuts
   const root = make(el, "figure", {
-    class: "dll-hero", role: "group", "aria-label": model.get("alt") || name,
+    class: "dll-hero",
+    role: "group",
+    "aria-label": model.get("alt") || name,
     "data-lm-suppress-shortcuts": "true",
   });
-  root.addEventListener("keydown", (event) => { if (event.key in ARROWS) event.stopPropagation(); });
+  root.addEventListener("keydown", (event) => {
+    if (event.key in ARROWS) event.stopPropagation();
+  });
   const panels = make(root, "div", { class: "panels" });
   if (model.get("caption")) make(root, "figcaption", {}, model.get("caption"));
   const status = make(root, "p", { class: "status", role: "status", "aria-live": "polite" });
@@ -36,7 +40,9 @@ export function hero(model, el, name) {
     /** Tell a screen reader, once the hand rests. */
     say: (text) => {
       clearTimeout(speech);
-      speech = setTimeout(() => { status.textContent = text; }, 400);
+      speech = setTimeout(() => {
+        status.textContent = text;
+      }, 400);
     },
     start: (draw, keys) => {
       view.draw = draw;

@@ -15,17 +15,38 @@ export function plane(parent, label, x, y, { width = 400, height = 400, ticks = 
   make(make(svg, "clipPath", { id: clip }), "rect", box);
   const ground = make(svg, "g", { "clip-path": `url(#${clip})` });
   for (const value of ticks[0]) {
-    make(svg, "text", { class: "quiet", x: px(value), y: height - bottom + 17, "text-anchor": "middle" }, show(value, value % 1 ? 1 : 0));
+    make(
+      svg,
+      "text",
+      { class: "quiet", x: px(value), y: height - bottom + 17, "text-anchor": "middle" },
+      show(value, value % 1 ? 1 : 0),
+    );
   }
   for (const value of ticks[1]) {
-    make(svg, "text", { class: "quiet", x: left - 7, y: py(value) + 4, "text-anchor": "end" }, show(value, value % 1 ? 1 : 0));
+    make(
+      svg,
+      "text",
+      { class: "quiet", x: left - 7, y: py(value) + 4, "text-anchor": "end" },
+      show(value, value % 1 ? 1 : 0),
+    );
   }
   make(svg, "text", { x: box.x + box.width / 2, y: height - 5, "text-anchor": "middle" }, names[0]);
-  make(svg, "text", { transform: `translate(11 ${box.y + box.height / 2}) rotate(-90)`, "text-anchor": "middle" }, names[1]);
+  make(
+    svg,
+    "text",
+    { transform: `translate(11 ${box.y + box.height / 2}) rotate(-90)`, "text-anchor": "middle" },
+    names[1],
+  );
   make(svg, "rect", { class: "frame", ...box });
   const data = make(svg, "g", { "clip-path": `url(#${clip})` });
   return {
-    svg, ground, data, box, px, py, kx,
+    svg,
+    ground,
+    data,
+    box,
+    px,
+    py,
+    kx,
     front: make(svg, "g"),
     at: (event) => {
       const p = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
@@ -39,7 +60,13 @@ export function plane(parent, label, x, y, { width = 400, height = 400, ticks = 
 export function marker(parent, label, size) {
   return label
     ? make(parent, "circle", { class: "mark one", r: size })
-    : make(parent, "rect", { class: "mark zero", x: -0.9 * size, y: -0.9 * size, width: 1.8 * size, height: 1.8 * size });
+    : make(parent, "rect", {
+        class: "mark zero",
+        x: -0.9 * size,
+        y: -0.9 * size,
+        width: 1.8 * size,
+        height: 1.8 * size,
+      });
 }
 
 /** The straight line w·x + b = 0 as its point nearest to `center` and its direction; null if w = 0. */
@@ -56,7 +83,12 @@ export function drawLine(area, nodes, line) {
   if (!line) return;
   const [[fx, fy], [ax, ay]] = [line.foot, line.along];
   for (const node of nodes) {
-    set(node, { x1: area.px(fx - 99 * ax), y1: area.py(fy - 99 * ay), x2: area.px(fx + 99 * ax), y2: area.py(fy + 99 * ay) });
+    set(node, {
+      x1: area.px(fx - 99 * ax),
+      y1: area.py(fy - 99 * ay),
+      x2: area.px(fx + 99 * ax),
+      y2: area.py(fy + 99 * ay),
+    });
   }
 }
 
