@@ -14,6 +14,7 @@ import pytest
 from support.imports import imported
 
 from utils.exercises import _progress, check, hint, solution
+from utils.exercises._agree import agree
 from utils.exercises._compare import Wrong, numbers, same, sizes, unpack
 from utils.exercises._exercise import Exercise, UnknownExercise, chapters, exercises, find
 from utils.exercises._run import TimedOut, run
@@ -22,7 +23,6 @@ ROOT = Path(__file__).parent.parent
 LIMIT = 60  # s; patient where nothing hangs, for a busy machine
 ALL = [e for chapter in chapters() for e in exercises(chapter).values()]
 FUNCTIONS = [e for e in ALL if not e.is_value]
-MISTAKES = [(e, mistake) for e in ALL for mistake in e.mistakes]
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +34,8 @@ def each(some):
     return pytest.mark.parametrize("exercise", some, ids=lambda e: e.id)
 
 
-def answer_of(exercise, function):
-    return function() if exercise.is_value else function
+def solved(exercise):
+    return exercise.reference() if exercise.is_value else exercise.reference
 
 
 # ------------------------------------------------------------------ what holds for every exercise
@@ -43,27 +43,31 @@ def answer_of(exercise, function):
 def test_the_solution_passes_without_noise(exercise, capfd):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        verdict = exercise.judge(answer_of(exercise, exercise.reference), LIMIT)
+        verdict = exercise.judge(solved(exercise), LIMIT)
     assert (verdict.mark, verdict.text) == ("✔", exercise.name)
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize(
-    ("exercise", "mistake"), MISTAKES, ids=[f"{e.id}{m.answer.__name__}" for e, m in MISTAKES]
-)
-def test_a_wrong_answer_earns_its_message_each_time(exercise, mistake, capfd):
-    first, second = (exercise.judge(answer_of(exercise, mistake.answer), LIMIT) for _ in range(2))
+def earns_its_message_each_time(exercise, wrong, capfd):
+    first, second = (exercise.judge(wrong.answer, LIMIT) for _ in range(2))
     assert first == second
     assert first.mark == "✘"
-    assert mistake.message in first.text
+    assert wrong.message in first.text
     assert "\n" not in first.text
     assert capfd.readouterr() == ("", "")
 
 
 @each(ALL)
+def test_a_wrong_answer_earns_its_message_each_time(exercise, capfd):
+    for wrong in exercise.wrong_answers():
+        earns_its_message_each_time(exercise, wrong, capfd)
+
+
+@each(ALL)
 def test_each_wrong_answer_has_a_message_of_its_own(exercise):
-    declared = [mistake.message for mistake in exercise.mistakes]
-    earned = [exercise.judge(answer_of(exercise, m.answer), LIMIT).text for m in exercise.mistakes]
+    wrongs = exercise.wrong_answers()
+    declared = [wrong.message for wrong in wrongs]
+    earned = [exercise.judge(wrong.answer, LIMIT).text for wrong in wrongs]
     assert len(earned) >= 3
     assert len(set(earned)) == len(earned)
     for own, text in enumerate(earned):
@@ -72,9 +76,9 @@ def test_each_wrong_answer_has_a_message_of_its_own(exercise):
 
 def test_a_wrong_answer_turned_right_does_not_go_unnoticed(capfd):
     slope = find("01.4")
-    turned = slope.mistakes[0]._replace(answer=lambda y: y * (1 - y))
+    turned = slope.wrong_answers()[0]._replace(answer=lambda y: y * (1 - y))
     with pytest.raises(AssertionError):
-        test_a_wrong_answer_earns_its_message_each_time(slope, turned, capfd)
+        earns_its_message_each_time(slope, turned, capfd)
 
 
 @each(ALL)
@@ -539,6 +543,133 @@ def test_sizes_are_all_different():
         drawn = sizes(np.random.default_rng(seed), 4)
         assert len(set(drawn)) == 4
         assert all(3 <= n <= 9 for n in drawn)
+
+
+# ------------------------------------------------------------------ agree() names known mistakes
+def made(reference, test):
+    """An exercise on numbers: its check calls ``test(answer, x)`` for x = 1, 2, 3."""
+    exercise = Exercise("77.1", reference, ("a", "b"), "why", is_value=False)
+
+    @exercise.check
+    def _(answer, rng):
+        for x in (1.0, 2.0, 3.0):
+            test(answer, np.array([x, x + 1]))
+
+    return exercise
+
+
+def doubling():
+    """2x, with known mistakes; that of the square is seen as x + 2 by who looks at 2 alone."""
+    exercise = made(lambda x: 2 * x, lambda answer, x: agree(answer, (x,), x + x, "the double"))
+    exercise.mistakes(lambda x: {"this is the square": x**2, "2 is added": x + 2})
+
+    @exercise.mistake("this cannot be made from 2 on")
+    def picky(x):
+        return np.linalg.inv(x) if x[0] >= 2 else 5 * x
+
+    return exercise
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (lambda x: x**2, "this is the square"),
+        (lambda x: x + 2, "2 is added"),
+        (lambda x: 5 * x, "the double is 2.5 times what it must be, everywhere"),
+        (lambda x: 5 * x if x[0] < 2 else np.linalg.inv(x), "this cannot be made from 2 on"),
+        (lambda x: x**2 if x[0] < 2 else 2 * x, "the double must be 2.0 at [0], got 1.0"),
+        (lambda x: x + 2 if x[0] < 2 else x**2, "the double must be 2.0 at [0], got 3.0"),
+        (lambda x: x**2 if x[0] < 2 else np.inf * x, "the double must be 2.0 at [0], got 1.0"),
+        (
+            lambda x: x**2 if x[0] < 2 else np.linalg.inv(x),
+            "the double must be 2.0 at [0], got 1.0",
+        ),
+        (lambda x: 2 * x if x[0] < 3 else x**2, "the double must be 6.0 at [0], got 9.0"),
+    ],
+)
+def test_a_mistake_is_named_if_it_explains_every_input(answer, text):
+    assert doubling().judge(answer, LIMIT).text == text
+
+
+def test_every_registered_mistake_becomes_a_wrong_answer():
+    exercise = doubling()
+    texts = {w.message: exercise.judge(w.answer, LIMIT).text for w in exercise.wrong_answers()}
+    assert list(texts) == ["this is the square", "2 is added", "this cannot be made from 2 on"]
+    assert all(message == text for message, text in texts.items())
+
+
+def test_a_mistake_that_shows_on_one_input_only_is_tried_on_a_second():
+    inputs = []
+
+    def test(answer, x):
+        inputs.append(x)
+        agree(answer, (x,), np.abs(x - 2))
+
+    exercise = made(lambda x: np.abs(x - 2), test)
+    exercise.mistakes(lambda x: {"the sign is lost": x - 2})
+    assert exercise.judge(lambda x: x - 2, LIMIT).text == "the sign is lost"
+    assert len(inputs) == 4  # wrong at the first; three more were tried until it was wrong again
+
+
+def test_results_that_are_not_finite_are_one_mistake():
+    exercise = made(lambda x: x, lambda answer, x: agree(answer, (x,), x))
+    exercise.mistakes(lambda x: {"0/0": 0 * x / 0})
+    assert exercise.judge(lambda x: x / 0, LIMIT).text == "0/0"
+    assert exercise.judge(lambda x: np.array([np.nan, 1]), LIMIT).text == "the result is NaN at [0]"
+
+
+def two_results():
+    def test(answer, x):
+        agree(
+            answer, (x,), {"the value": x**2, "the slope": x + x}, order=("the slope", "the value")
+        )
+
+    exercise = made(lambda x: (x**2, 2 * x), test)
+    exercise.mistakes(
+        lambda x: {
+            "half a slope": (..., x),
+            "half a value": (x**2 / 2, ...),
+            "the pair is swapped": (2 * x, x**2),
+            "both are the square": (x**2, x**2),
+        }
+    )
+    return exercise
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (lambda x: (x**2, x), "half a slope"),
+        (lambda x: (x**2 / 2, 2 * x), "half a value"),
+        (lambda x: (x**2 / 2, x), "half a slope"),  # both: the first that is looked at
+        (lambda x: (2 * x, x**2), "the pair is swapped"),
+        (lambda x: (x**2, x**2), "both are the square"),  # explains more than the swapped pair
+        (lambda x: (7 * x**2, 2 * x), "the value is 7 times what it must be, everywhere"),
+        (lambda x: x, "return 2 things: value, slope; got one ndarray"),
+    ],
+)
+def test_a_mistake_in_one_of_several_results_is_named(answer, text):
+    assert two_results().judge(answer, LIMIT).text == text
+
+
+def test_inputs_are_quoted_on_request():
+    def test(answer, x):
+        agree(answer, (x, 3), x * 3, "the product", quote="all")
+
+    exercise = made(lambda x, n: x * n, test)
+    exercise.mistakes(lambda x, n: {"add it up": x + n})
+    assert exercise.judge(lambda x, n: x + n, LIMIT).text == "add it up (x = [1.0, 2.0], n = 3)"
+    assert exercise.judge(lambda x, n: 1 / x, LIMIT).text == (
+        "the product must be 3.0 at [0], got 1.0 (x = [1.0, 2.0], n = 3)"
+    )
+
+
+def test_a_table_that_fails_on_an_input_is_told_to_its_author_not_to_the_learner():
+    exercise = doubling()
+    exercise.mistakes(lambda x: {"never": np.linalg.inv(x)})
+    assert exercise.judge(lambda x: x**2, LIMIT).text == "this is the square"
+    with pytest.raises(np.linalg.LinAlgError):
+        exercise.wrong_answers()
 
 
 # ------------------------------------------------------------------ chapter 01: more right answers

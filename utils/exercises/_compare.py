@@ -65,9 +65,9 @@ def same(
     value: Any,
     expected: Any,
     what: str,
-    *,
     rtol: float = 1e-6,
     atol: float = 1e-9,
+    *,
     given: Mapping[str, Any] | None = None,
     sizes: Mapping[str, int] | None = None,
     known: Mapping[str, Any] | None = None,
@@ -118,6 +118,20 @@ def same(
     index = _first(~np.isclose(got, expected, rtol=rtol, atol=atol))
     shown, wanted = _apart(got[index], expected[index])
     raise Wrong(f"{what} must be {wanted}{_where(index, expected.shape, given)}, got {shown}")
+
+
+def alike(a: Any, b: Any, rtol: float, atol: float) -> bool:
+    """Whether two results are the same numbers; NaN and infinite ones count as equal."""
+    import numpy as np
+
+    try:
+        a, b = (numbers(value, "the result") for value in (a, b))
+    except Wrong:
+        return False
+    if a.shape != b.shape or not np.array_equal(np.isfinite(a), np.isfinite(b)):
+        return False
+    finite = np.isfinite(a)
+    return bool(np.allclose(a[finite], b[finite], rtol=rtol, atol=atol))
 
 
 def _name_pattern(

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from utils.exercises._compare import Wrong, numbers, same, show, sizes, unpack
+from utils.exercises._agree import agree
+from utils.exercises._compare import Wrong, numbers, show, sizes
 from utils.exercises._exercise import exercise
 
 
@@ -32,41 +33,23 @@ def _(answer, rng):
         (n,) = sizes(rng, 1)
         y_hat, y = rng.normal(size=n), rng.normal(size=n)
         value = math.fsum((a - b) ** 2 for a, b in zip(y_hat, y, strict=True)) / n
-        got = unpack(answer(y_hat, y), "value", "gradient")
-        known = {
-            "the value is the root of what it must be: leave the root away": math.sqrt(value),
-            "the value is halved: this course's MSE has no factor 1/2": value / 2,
-            f"the value is N = {n} times too large: is a mean missing?": n * value,
-            "the value must be one number: take the mean": (y_hat - y) ** 2,
-        }
-        same(got[0], value, "the value", known=known)
-        gradient = (y_hat - y) * 2 / n
-        known = {
-            "the factor 2 of the derivative of a square is missing": gradient / 2,
-            "the value is averaged and the gradient summed: divide it by N too": n * gradient,
-            "the gradient is by y, not by y_hat: the sign is wrong": -gradient,
-        }
-        same(got[1], gradient, "the gradient", given={"y_hat": y_hat, "y": y}, known=known)
+        expected = {"the value": value, "the gradient": (y_hat - y) * 2 / n}
+        agree(answer, (y_hat, y), expected, quote="entry")
 
 
-@mean_squared_error.wrong("the value is averaged and the gradient summed")
-def _summed_gradient(y_hat, y):
-    return np.mean((y_hat - y) ** 2), 2 * (y_hat - y)
-
-
-@mean_squared_error.wrong("the factor 2")
-def _no_factor(y_hat, y):
-    return np.mean((y_hat - y) ** 2), (y_hat - y) / len(y)
-
-
-@mean_squared_error.wrong("the sign is wrong")
-def _by_y(y_hat, y):
-    return np.mean((y_hat - y) ** 2), 2 * (y - y_hat) / len(y)
-
-
-@mean_squared_error.wrong("leave the root away")
-def _root(y_hat, y):
-    return np.sqrt(np.mean((y_hat - y) ** 2)), 2 * (y_hat - y) / len(y)
+@mean_squared_error.mistakes
+def _(y_hat, y):
+    d, n = y_hat - y, len(y)
+    value = np.mean(d**2)
+    return {
+        "the value is the root of what it must be: leave the root away": (np.sqrt(value), ...),
+        "the value is halved: this course's MSE has no factor 1/2": (value / 2, ...),
+        "the value is N times too large: is a mean missing?": (n * value, ...),
+        "the value must be one number: take the mean": (d**2, ...),
+        "the factor 2 of the derivative of a square is missing": (..., d / n),
+        "the value is averaged and the gradient summed: divide it by N too": (..., 2 * d),
+        "the gradient is by y, not by y_hat: the sign is wrong": (..., -2 * d / n),
+    }
 
 
 # ---------------------------------------------------------------- 02.2
@@ -89,42 +72,25 @@ def log_sum_exp_rows(z):
 @log_sum_exp_rows.check
 def _(answer, rng):
     for height in (0.0, 0.0, 1000.0, -1000.0):
-        n, k = sizes(rng, 2)
-        z = rng.normal(size=(n, k)) + height
+        z = rng.normal(size=sizes(rng, 2)) + height
         rest = [math.log(math.fsum(math.exp(v - max(row)) for v in row)) for row in z]
-        top, rest = z.max(axis=1), np.array(rest)
-        known = {
-            "the largest number is subtracted but not added again": rest,
-            "this is the sum of the powers: take its logarithm": np.exp(rest),
-            "this is only the largest of each row": top,
-        }
-        if not height:
-            known |= {
-                "the sum runs over the rows: add up within each row": np.log(np.exp(z).sum(axis=0)),
-                "this is the mean of the powers: take their sum": top + rest - math.log(k),
-            }
-        same(answer(z), top + rest, f"lse of rows near {height:g}", rtol=1e-12, known=known)
+        agree(answer, (z,), z.max(axis=1) + rest, f"lse of rows near {height:g}", rtol=1e-12)
 
 
-@log_sum_exp_rows.wrong("is infinite")
-def _as_written(z):
-    return np.log(np.exp(z).sum(axis=1))
-
-
-@log_sum_exp_rows.wrong("not added again")
-def _not_added(z):
-    return np.log(np.exp(z - z.max(axis=1, keepdims=True)).sum(axis=1))
-
-
-@log_sum_exp_rows.wrong("the sum runs over the rows")
-def _columns(z):
-    m = z.max(axis=0)
-    return m + np.log(np.exp(z - m).sum(axis=0))
-
-
-@log_sum_exp_rows.wrong("only the largest")
-def _largest(z):
-    return z.max(axis=1)
+@log_sum_exp_rows.mistakes
+def _(z):
+    m = z.max(axis=1)
+    powers, columns = np.exp(z - m[:, None]), np.exp(z - z.max(axis=0))
+    return {
+        "exp(z) is infinite or 0: subtract the largest of each row": np.log(np.exp(z).sum(axis=1)),
+        "the largest number is subtracted but not added again": np.log(powers.sum(axis=1)),
+        "this is the sum of the powers: take its logarithm": powers.sum(axis=1),
+        "this is only the largest of each row": m,
+        "the sum runs over the rows: add up within each row": (
+            z.max(axis=0) + np.log(columns.sum(axis=0))
+        ),
+        "this is the mean of the powers: take their sum": m + np.log(powers.mean(axis=1)),
+    }
 
 
 # ---------------------------------------------------------------- 02.3
@@ -151,47 +117,29 @@ def _(answer, rng):
     for height in (0.0, 0.0, 800.0):
         n, k = sizes(rng, 2)
         z, labels = rng.normal(size=(n, k)) + height, rng.integers(k, size=n)
-        p, y = np.empty((n, k)), np.zeros((n, k))
+        expected = np.empty((n, k))
         for i, row in enumerate(z):
             powers = [math.exp(v - height) for v in row]
-            p[i] = np.array(powers) / math.fsum(powers)
-            y[i, labels[i]] = 1
-        known = {
-            "p − y is right for a sum over the examples: divide by N for the mean": p - y,
-            "the sign is wrong: it is p − y": (y - p) / n,
-            "this is p/N: subtract 1 at each label": p / n,
-            "the softmax divides by the sum of a column: each row is one example": (
-                np.exp(z - height) / np.exp(z - height).sum(axis=0) - y
-            )
-            / n,
-            f"the gradient is divided by N·K = {n * k}: the mean is over examples only": (p - y)
-            / (n * k),
-        }
-        same(answer(z, labels), (p - y) / n, "the gradient", known=known)
+            expected[i] = np.array(powers) / math.fsum(powers) / n
+            expected[i, labels[i]] -= 1 / n
+        agree(answer, (z, labels), expected, "the gradient")
 
 
-@cross_entropy_gradient.wrong("divide by N for the mean")
-def _summed(z, labels):
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True) - np.eye(z.shape[1])[labels]
+@cross_entropy_gradient.mistakes
+def _(z, labels):
+    def softmax(powers, axis=1):
+        return powers / powers.sum(axis=axis, keepdims=True)
 
-
-@cross_entropy_gradient.wrong("the sign is wrong")
-def _y_minus_p(z, labels):
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    return (np.eye(z.shape[1])[labels] - e / e.sum(axis=1, keepdims=True)) / len(z)
-
-
-@cross_entropy_gradient.wrong("each row is one example")
-def _softmax_of_columns(z, labels):
-    e = np.exp(z - z.max(axis=0))
-    return (e / e.sum(axis=0) - np.eye(z.shape[1])[labels]) / len(z)
-
-
-@cross_entropy_gradient.wrong("is NaN")
-def _overflows(z, labels):
-    e = np.exp(z)
-    return (e / e.sum(axis=1, keepdims=True) - np.eye(z.shape[1])[labels]) / len(z)
+    n, y = len(z), np.eye(z.shape[1])[labels]
+    p, by_column = softmax(np.exp(z - z.max())), softmax(np.exp(z - z.max(axis=0)), axis=0)
+    return {
+        "p − y is right for a sum over the examples: divide by N for the mean": p - y,
+        "the sign is wrong: it is p − y": (y - p) / n,
+        "this is p/N: subtract 1 at each label": p / n,
+        "the softmax divides by the sum of a column: each row is one example": (by_column - y) / n,
+        "the gradient is divided by N·K: the mean is over examples only": (p - y) / z.size,
+        "exp(z) overflows: subtract the largest z of each row": (softmax(np.exp(z)) - y) / n,
+    }
 
 
 # ---------------------------------------------------------------- 02.4
@@ -216,39 +164,21 @@ def _(answer, rng):
         eigenvalues = rng.uniform(0.5, 5, size=d)
         axes = np.linalg.qr(rng.normal(size=(d, d)))[0]
         H = axes * eigenvalues @ axes.T
-        H = (H + H.T) / 2
-        low, high = eigenvalues.min(), eigenvalues.max()
-        known = {
-            "1/λ_max is the step that cures the steepest direction at once; twice that is the "
-            "limit": 1 / high,
-            "the smallest eigenvalue allows the largest step, but all must shrink": 2 / low,
-            "2/(λ_min + λ_max) is the fastest step, not the limit": 2 / (low + high),
-            "the largest entry on the diagonal is not the largest eigenvalue": 2
-            / H.diagonal().max(),
-            "the trace is the sum of all eigenvalues: only the largest counts": 2 / np.trace(H),
-        }
-        same(answer(H), 2 / high, "the limit", known=known)
+        agree(answer, ((H + H.T) / 2,), 2 / eigenvalues.max(), "the limit")
 
 
-@largest_step.wrong("twice that is the limit")
-def _one_over(H):
-    return 1 / np.linalg.eigvalsh(H).max()
-
-
-@largest_step.wrong("all must shrink")
-def _of_the_smallest(H):
-    return 2 / np.linalg.eigvalsh(H).min()
-
-
-@largest_step.wrong("the fastest step, not the limit")
-def _fastest(H):
-    eigenvalues = np.linalg.eigvalsh(H)
-    return 2 / (eigenvalues.min() + eigenvalues.max())
-
-
-@largest_step.wrong("diagonal")
-def _of_the_diagonal(H):
-    return 2 / np.diag(H).max()
+@largest_step.mistakes
+def _(H):
+    low, *_, high = np.linalg.eigvalsh(H)
+    return {
+        "1/λ_max is the step that cures the steepest direction at once; twice that is the limit": (
+            1 / high
+        ),
+        "the smallest eigenvalue allows the largest step, but all must shrink": 2 / low,
+        "2/(λ_min + λ_max) is the fastest step, not the limit": 2 / (low + high),
+        "the largest entry on the diagonal is not the largest eigenvalue": 2 / H.diagonal().max(),
+        "the trace is the sum of all eigenvalues: only the largest counts": 2 / np.trace(H),
+    }
 
 
 # ---------------------------------------------------------------- 02.5
@@ -295,32 +225,23 @@ def _(answer, rng):
             raise Wrong("shuffle whole rows, once, with rng.permutation(N): a seed repeats the run")
 
 
-@minibatches.wrong("are left out")
-def _drops_the_last(X, B, rng):
-    order = rng.permutation(len(X))
-    return [X[order[k * B : (k + 1) * B]] for k in range(len(X) // B)] or [X[:0]]
-
-
-@minibatches.wrong("draw without replacement")
-def _with_replacement(X, B, rng):
-    N = len(X)
-    return [X[rng.integers(N, size=min(B, N - start))] for start in range(0, N, B)]
-
-
-@minibatches.wrong("shuffle first")
-def _in_order(X, B, rng):
-    return [X[start : start + B] for start in range(0, len(X), B)]
-
-
-@minibatches.wrong("the sizes must be")
-def _evened_out(X, B, rng):
-    return np.array_split(X[rng.permutation(len(X))], -(-len(X) // B))
-
-
-@minibatches.wrong("shuffle whole rows")
-def _shuffled_once_more(X, B, rng):
-    X = X[rng.permutation(len(X))]
-    return [rng.permutation(X[start : start + B]) for start in range(0, len(X), B)]
+minibatches.wrongs(
+    {
+        "are left out": lambda X, B, rng: (
+            [batch for batch in minibatches.reference(X, B, rng) if len(batch) == B] or [X[:0]]
+        ),
+        "draw without replacement": lambda X, B, rng: [
+            X[rng.integers(len(X), size=min(B, len(X) - k))] for k in range(0, len(X), B)
+        ],
+        "shuffle first": lambda X, B, rng: [X[k : k + B] for k in range(0, len(X), B)],
+        "the sizes must be": lambda X, B, rng: np.array_split(
+            X[rng.permutation(len(X))], -(-len(X) // B)
+        ),
+        "shuffle whole rows": lambda X, B, rng: [
+            rng.permutation(batch) for batch in minibatches.reference(X, B, rng)
+        ],
+    }
+)
 
 
 # ---------------------------------------------------------------- 02.6
@@ -347,41 +268,29 @@ def _(answer, rng):
         w, v, g = (rng.normal(size=shape) for _ in range(3))
         alpha, mu = float(rng.uniform(0.1, 0.5)), float(rng.uniform(0.5, 0.9))
         new_v = -(alpha * g - mu * v)
-        got_w, got_v = unpack(answer(w, v, g, alpha, mu), "w", "v")
-        known = {
-            "v climbs: the gradient must be subtracted": mu * v + alpha * g,
-            "this v is PyTorch's, without the step size: here α belongs into v": mu * v + g,
-            "v forgets everything: multiply the old one by μ": -alpha * g,
-            "μ is applied to the gradient as well": mu * (v - alpha * g),
-            "the pair is swapped: return w first": w + new_v,
-        }
-        same(got_v, new_v, "v", known=known)
-        known = {
-            "w uses the old v: compute the new one first": w + v,
-            "w goes against v: the minus is already in v": w - new_v,
-            "the step size is applied twice": w + alpha * new_v,
-        }
-        same(got_w, w + new_v, "w", known=known)
+        agree(answer, (w, v, g, alpha, mu), {"w": w + new_v, "v": new_v}, order=("v", "w"))
 
 
-@keras_momentum.wrong("v climbs")
-def _climbs(w, v, g, alpha, mu):
-    v = mu * v + alpha * g
-    return w + v, v
+@keras_momentum.mistakes
+def _(w, v, g, alpha, mu):
+    new_v = mu * v - alpha * g
+    climbing, torch_v = mu * v + alpha * g, mu * v + g
+    return {
+        "v climbs: the gradient must be subtracted": (w + climbing, climbing),
+        "this v is PyTorch's, without the step size: here α belongs into v": (
+            w - alpha * torch_v,
+            torch_v,
+        ),
+        "v forgets everything: multiply the old one by μ": (w - alpha * g, -alpha * g),
+        "μ is applied to the gradient as well": (..., mu * (v - alpha * g)),
+        "the pair is swapped: return w first": (new_v, w + new_v),
+        "w uses the old v: compute the new one first": (w + v, ...),
+        "w goes against v: the minus is already in v": (w - new_v, ...),
+        "the step size is applied twice": (w + alpha * new_v, ...),
+    }
 
 
-@keras_momentum.wrong("w uses the old v")
-def _old_v(w, v, g, alpha, mu):
-    return w + v, mu * v - alpha * g
-
-
-@keras_momentum.wrong("this v is PyTorch's")
-def _torch_velocity(w, v, g, alpha, mu):
-    v = mu * v + g
-    return w - alpha * v, v
-
-
-@keras_momentum.wrong("changed in place")
+@keras_momentum.wrong("v is changed in place")
 def _in_place(w, v, g, alpha, mu):
     v *= mu
     v -= alpha * g
@@ -417,59 +326,45 @@ def _(answer, rng):
         alpha, beta1, beta2, eps = 0.1, 0.8, 0.95, 1e-3
         new_m, new_v = g + beta1 * (m - g), g * g + beta2 * (v - g * g)
         c1, c2 = 1 - math.prod([beta1] * t), 1 - math.prod([beta2] * t)
-        got_w, got_m, got_v = unpack(answer(w, m, v, g, t, alpha, beta1, beta2, eps), "w", "m", "v")
-        known = {
-            "m is returned corrected: hand on the plain one, the correction is for w": new_m / c1,
-            "m adds the whole gradient: weigh it with 1 − β₁": beta1 * m + g,
-        }
-        same(got_m, new_m, "m", known=known)
-        known = {
-            "v is returned corrected: hand on the plain one, the correction is for w": new_v / c2,
-            "v averages g, not g²": g + beta2 * (v - g),
-            "v uses β₁: its mean has β₂": g * g + beta1 * (v - g * g),
-        }
-        same(got_v, new_v, "v", known=known)
-
-        def end(m_hat, v_hat, sign=-1, w=w, alpha=alpha, eps=eps):
-            return w + sign * alpha * m_hat / (np.sqrt(v_hat) + eps)
-
-        known = {
-            "the bias correction is missing": end(new_m, new_v),
-            "the correction counts from t = 0: at the first step t is 1": end(
-                new_m / (1 - beta1 ** (t + 1)), new_v / (1 - beta2 ** (t + 1))
-            ),
-            "w climbs: subtract the step": end(new_m / c1, new_v / c2, sign=1),
-            "ε belongs outside the root": w - alpha * new_m / c1 / np.sqrt(new_v / c2 + eps),
-            "the root of v is missing": w - alpha * new_m / c1 / (new_v / c2 + eps),
-            "the step divides the gradient: its numerator is the corrected m": end(g, new_v / c2),
-        }
-        same(got_w, end(new_m / c1, new_v / c2), f"w at t = {t}", known=known)
+        new_w = w - alpha * new_m / c1 / (np.sqrt(new_v / c2) + eps)
+        expected = {"w": new_w, "m": new_m, "v": new_v}
+        agree(answer, (w, m, v, g, t, alpha, beta1, beta2, eps), expected, order=("m", "v", "w"))
 
 
-@adam_step.wrong("the bias correction is missing")
-def _no_correction(w, m, v, g, t, alpha, beta1, beta2, eps):
-    m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
-    return w - alpha * m / (np.sqrt(v) + eps), m, v
-
-
-@adam_step.wrong("m is returned corrected")
-def _corrected_memory(w, m, v, g, t, alpha, beta1, beta2, eps):
-    m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
-    m, v = m / (1 - beta1**t), v / (1 - beta2**t)
-    return w - alpha * m / (np.sqrt(v) + eps), m, v
-
-
-@adam_step.wrong("ε belongs outside the root")
-def _eps_inside(w, m, v, g, t, alpha, beta1, beta2, eps):
-    m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
-    return w - alpha * m / (1 - beta1**t) / np.sqrt(v / (1 - beta2**t) + eps), m, v
-
-
-@adam_step.wrong("at the first step t is 1")
-def _counts_from_zero(w, m, v, g, t, alpha, beta1, beta2, eps):
-    m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
-    m_hat, v_hat = m / (1 - beta1 ** (t + 1)), v / (1 - beta2 ** (t + 1))
-    return w - alpha * m_hat / (np.sqrt(v_hat) + eps), m, v
+@adam_step.mistakes
+def _(w, m, v, g, t, alpha, beta1, beta2, eps):
+    old_v, m, v = v, beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
+    c1, c2, late1, late2 = 1 - beta1**t, 1 - beta2**t, 1 - beta1 ** (t + 1), 1 - beta2 ** (t + 1)
+    root = np.sqrt(v / c2) + eps
+    return {
+        "m is returned corrected: hand on the plain one, the correction is for w": (
+            ...,
+            m / c1,
+            ...,
+        ),
+        "m adds the whole gradient: weigh it with 1 − β₁": (..., m + beta1 * g, ...),
+        "v is returned corrected: hand on the plain one, the correction is for w": (
+            ...,
+            ...,
+            v / c2,
+        ),
+        "v averages g, not g²": (..., ..., beta2 * old_v + (1 - beta2) * g),
+        "v uses β₁: its mean has β₂": (..., ..., beta1 * old_v + (1 - beta1) * g**2),
+        "the bias correction is missing": (w - alpha * m / (np.sqrt(v) + eps), ..., ...),
+        "the correction counts from t = 0: at the first step t is 1": (
+            w - alpha * m / late1 / (np.sqrt(v / late2) + eps),
+            ...,
+            ...,
+        ),
+        "w climbs: subtract the step": (w + alpha * m / c1 / root, ..., ...),
+        "ε belongs outside the root": (w - alpha * m / c1 / np.sqrt(v / c2 + eps), ..., ...),
+        "the root of v is missing": (w - alpha * m / c1 / (v / c2 + eps), ..., ...),
+        "the step divides the gradient: its numerator is the corrected m": (
+            w - alpha * g / root,
+            ...,
+            ...,
+        ),
+    }
 
 
 # ---------------------------------------------------------------- 02.8
@@ -493,44 +388,26 @@ def _(answer, rng):
     for _ in range(3):
         alpha, warmup = float(rng.uniform(0.1, 1)), int(rng.integers(5, 20))
         t = np.arange(1, 4 * warmup + sizes(rng, 1)[0])
-        line = [alpha * step / warmup for step in t]
-        fall = [alpha * math.sqrt(warmup / step) for step in t]
-        late = [alpha * (step - 1) / warmup for step in t]
-        jump = [alpha / math.sqrt(step) for step in t]
-
-        def joined(first, then, warmup=warmup):
-            return np.array(first[:warmup] + then[warmup:])
-
-        known = {
-            "the warm-up is missing: rise in a straight line first": fall,
-            "it starts at 0: the first step is t = 1 and must move": joined(late, fall),
-            "this is the factor alone: multiply by alpha": joined(line, fall) / alpha,
-            "there is a jump at the end of the warm-up: fall as √(warmup/t)": joined(line, jump),
-            "it stays at alpha after the warm-up: let it fall": np.minimum(line, alpha),
-            "it rises without an end": line,
-        }
-        wanted, given = joined(line, fall), {"t": t, "warmup": warmup, "alpha": alpha}
-        same(answer(t, alpha, warmup), wanted, "the step size", given=given, known=known)
+        line = [alpha * step / warmup for step in t[:warmup]]
+        fall = [alpha * math.sqrt(warmup / step) for step in t[warmup:]]
+        agree(answer, (t, alpha, warmup), line + fall, "the step size", quote="entry")
 
 
-@warmup_root.wrong("the warm-up is missing")
-def _no_warmup(t, alpha, warmup):
-    return alpha * np.sqrt(warmup / t)
-
-
-@warmup_root.wrong("starts at 0")
-def _from_zero(t, alpha, warmup):
-    return alpha * np.where(t <= warmup, (t - 1) / warmup, np.sqrt(warmup / t))
-
-
-@warmup_root.wrong("there is a jump")
-def _jump(t, alpha, warmup):
-    return alpha * np.where(t <= warmup, t / warmup, 1 / np.sqrt(t))
-
-
-@warmup_root.wrong("let it fall")
-def _constant(t, alpha, warmup):
-    return alpha * np.minimum(t / warmup, 1)
+@warmup_root.mistakes
+def _(t, alpha, warmup):
+    line, fall, rising = t / warmup, np.sqrt(warmup / t), t <= warmup
+    return {
+        "the warm-up is missing: rise in a straight line first": alpha * fall,
+        "it starts at 0: the first step is t = 1 and must move": (
+            alpha * np.where(rising, (t - 1) / warmup, fall)
+        ),
+        "this is the factor alone: multiply by alpha": np.minimum(line, fall),
+        "there is a jump at the end of the warm-up: fall as √(warmup/t)": (
+            alpha * np.where(rising, line, 1 / np.sqrt(t))
+        ),
+        "it stays at alpha after the warm-up: let it fall": alpha * np.minimum(line, 1),
+        "it rises without an end": alpha * line,
+    }
 
 
 # ---------------------------------------------------------------- 02.9
@@ -552,47 +429,30 @@ def clip(g, limit):
 
 @clip.check
 def _(answer, rng):
-    for dims in (1, 2):
-        g = 3 * rng.normal(size=sizes(rng, dims))
+    gradients = [3 * rng.normal(size=sizes(rng, dims)) for dims in (1, 2)]
+    for g in gradients:
         length = math.sqrt(math.fsum(float(v) ** 2 for v in g.ravel()))
-        limit = 0.4 * length
-        for short in (limit, 0.1 * limit):  # cut at the first, all entries may stay as they are
-            known = {
-                "each entry is cut by itself, which turns it: scale all alike": np.clip(
-                    g, -short, short
-                ),
-                "it is scaled to length 1: scale it to limit": g / length,
-                "it is too long still: nothing was shortened": g,
-                "divide by the length, not by its square": g * short / length**2,
-            }
-            same(answer(g, short), g * (short / length), "a long gradient", known=known)
-        known = {"it is stretched: a gradient shorter than limit stays as it is": g * 2}
-        same(answer(g, 2 * length), g, "a short gradient", known=known)
-        zero = np.zeros_like(g)
-        same(answer(zero, limit), zero, "the zero gradient")
+        for limit in (0.4 * length, 0.04 * length):  # cut at the first, no entry need change
+            agree(answer, (g, limit), g * (limit / length), "a long gradient")
+        agree(answer, (g, 2 * length), g, "a short gradient")
+    for g in gradients:
+        agree(answer, (0 * g, 1.0), 0 * g, "the zero gradient")
 
 
-@clip.wrong("each entry is cut by itself")
-def _by_entry(g, limit):
-    return np.clip(g, -limit, limit)
-
-
-@clip.wrong("it is stretched")
-def _always_scaled(g, limit):
+@clip.mistakes
+def _(g, limit):
     length = np.sqrt((g**2).sum())
-    return g * (limit / length) if length > 0 else g
-
-
-@clip.wrong("scale it to limit")
-def _to_one(g, limit):
-    length = np.sqrt((g**2).sum())
-    return g / length if length > limit else g
-
-
-@clip.wrong("NaN")
-def _divides_by_zero(g, limit):
-    length = np.sqrt((g**2).sum())
-    return g / length * np.minimum(length, limit)
+    is_long = length > limit
+    return {
+        "each entry is cut by itself, which turns it: scale all alike": np.clip(g, -limit, limit),
+        "it is scaled to length 1: scale it to limit": g / length if is_long else g,
+        "it is too long still: nothing was shortened": g,
+        "divide by the length, not by its square": g * limit / length**2 if is_long else g,
+        "it is stretched: a gradient shorter than limit stays as it is": g * (limit / length),
+        "a gradient of zeros has length 0: do not divide by it": (
+            g / length * np.minimum(length, limit)
+        ),
+    }
 
 
 # ---------------------------------------------------------------- 02.10
@@ -657,27 +517,17 @@ def _(answer, rng):
             )
 
 
-@my_optimizer.wrong("0.001 is wanted")
-def _plain(w, gradient):
-    for _ in range(150):
-        w = w - 1.9 * gradient(w)
+def _descend(w, gradient, alpha, steps):
+    for _ in range(steps):
+        w = w - alpha * gradient(w)
     return w
 
 
-@my_optimizer.wrong("more than 150 gradients")
-def _patient(w, gradient):
-    for _ in range(2000):
-        w = w - 1.9 * gradient(w)
-    return w
-
-
-@my_optimizer.wrong("times as far as it began")
-def _too_bold(w, gradient):
-    for _ in range(150):
-        w = w - 2.1 * gradient(w)
-    return w
-
-
-@my_optimizer.wrong("no gradient was asked for")
-def _stays(w, gradient):
-    return w
+my_optimizer.wrongs(
+    {
+        "0.001 is wanted": lambda w, gradient: _descend(w, gradient, 1.9, BUDGET),
+        "more than 150 gradients": lambda w, gradient: _descend(w, gradient, 1.9, 2000),
+        "times as far as it began": lambda w, gradient: _descend(w, gradient, 2.1, BUDGET),
+        "no gradient was asked for": lambda w, gradient: w,
+    }
+)
