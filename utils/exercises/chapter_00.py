@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from utils.exercises._compare import same, sizes
+from utils.exercises._agree import agree
+from utils.exercises._compare import sizes
 from utils.exercises._exercise import exercise
 
 
@@ -28,24 +29,14 @@ def _(answer, rng):
         answers, labels = rng.integers(0, 3, size=n), rng.integers(0, 3, size=n)
         answers[0], labels[0], answers[1], labels[1] = 0, 0, 1, 2  # neither all right nor all wrong
         right = sum(int(a == b) for a, b in zip(answers, labels, strict=True))
-        known = {
-            "this is how many are right: divide by how many there are": right,
-            "this is the share of mistakes: count what is equal": 1 - right / n,
-            "this is how many are wrong: count what is equal and divide": n - right,
-        }
-        same(answer(answers, labels), right / n, "the accuracy", sizes={"N": n}, known=known)
+        agree(answer, (answers, labels), right / n, "the accuracy")
 
 
-@accuracy.wrong("this is how many are right")
-def _count(answers, labels):
-    return np.sum(answers == labels)
-
-
-@accuracy.wrong("this is the share of mistakes")
-def _mistakes(answers, labels):
-    return np.mean(answers != labels)
-
-
-@accuracy.wrong("this is how many are wrong")
-def _count_of_mistakes(answers, labels):
-    return np.sum(answers != labels)
+@accuracy.mistakes
+def _(answers, labels):
+    right, wrong = np.sum(answers == labels), np.sum(answers != labels)
+    return {
+        "this is how many are right: divide by how many there are": right,
+        "this is the share of mistakes: count what is equal": wrong / len(labels),
+        "this is how many are wrong: count what is equal and divide": wrong,
+    }

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import numpy as np
 
-from utils.exercises._compare import Wrong, numbers, same, show, sizes, unpack
+from utils.exercises._agree import agree
+from utils.exercises._compare import Wrong, numbers, show, sizes, unpack
 from utils.exercises._exercise import exercise
 
 CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))  # all inputs of a gate, row by row of its truth table
@@ -44,34 +45,18 @@ def _(answer, rng):
     for _ in range(3):
         n, d = sizes(rng, 2)
         x, w, b = rng.normal(size=(n, d)), rng.normal(size=d), float(rng.normal())
-        z = np.array([math.fsum(a * c for a, c in zip(row, w, strict=True)) + b for row in x])
-        known = {
-            "the bias is missing: add b to every sum": z - b,
-            "the products are not added up: sum over the features of each sample": x * w + b,
-            "the sum runs over the samples: it must run over the features": (x * w).sum(axis=0) + b,
-            f"the bias is added D = {d} times: add it once, after the sum": z + (d - 1) * b,
-        }
-        same(answer(x, w, b), z, "z", sizes={"D": d, "N": n}, known=known)
+        z = [math.fsum(a * c for a, c in zip(row, w, strict=True)) + b for row in x]
+        agree(answer, (x, w, b), z, "z", sizes={"D": d, "N": n})
 
 
-@weighted_sum.wrong("the bias is missing")
-def _no_bias(x, w, b):
-    return x @ w
-
-
-@weighted_sum.wrong("the products are not added up")
-def _no_sum(x, w, b):
-    return x * w + b
-
-
-@weighted_sum.wrong("the bias is added D =")
-def _bias_in_every_product(x, w, b):
-    return (x * w + b).sum(axis=1)
-
-
-@weighted_sum.wrong("the sum runs over the samples")
-def _wrong_axis(x, w, b):
-    return (x * w).sum(axis=0) + b
+@weighted_sum.mistakes
+def _(x, w, b):
+    return {
+        "the bias is missing: add b to every sum": x @ w,
+        "the products are not added up: sum over the features of each sample": x * w + b,
+        "the sum runs over the samples: it must run over the features": (x * w).sum(axis=0) + b,
+        "the bias is added D times: add it once, after the sum": (x * w + b).sum(axis=1),
+    }
 
 
 # ---------------------------------------------------------------- 01.2
@@ -96,39 +81,19 @@ def _(answer, rng):
         z, alpha = 3 * rng.normal(size=sizes(rng, dims)), float(rng.uniform(0.05, 0.4))
         value = np.maximum(z, 0) + alpha * np.minimum(z, 0)
         slope = (1 + alpha) / 2 + (1 - alpha) / 2 * np.sign(z)
-        got = unpack(answer(z, alpha), "value", "derivative")
-        given = {"z": z, "alpha": alpha}
-        known = {
-            "the pair is swapped: return the value first, then the derivative": slope,
-            "the value at z < 0 is 0: that is the ReLU, the leaky one is alpha·z": np.maximum(z, 0),
-            "the value is z everywhere: at z < 0 it must be alpha·z": z,
-        }
-        same(got[0], value, "the value", given=given, known=known)
-        known = {
-            "the derivative at z < 0 is 0: that is the ReLU's, the leaky one's is alpha": z > 0,
-            "the derivative at z < 0 is −1: the function rises there too, by alpha": np.sign(z),
-        }
-        same(got[1], slope, "the derivative", given=given, known=known)
+        agree(answer, (z, alpha), {"the value": value, "the derivative": slope}, quote="entry")
 
 
-@leaky_relu.wrong("that is the ReLU's")
-def _relu_slope(z, alpha):
-    return np.where(z > 0, z, alpha * z), np.where(z > 0, 1.0, 0.0)
-
-
-@leaky_relu.wrong("the value is z everywhere")
-def _no_bend(z, alpha):
-    return z, np.where(z > 0, 1.0, alpha)
-
-
-@leaky_relu.wrong("the pair is swapped")
-def _swapped(z, alpha):
-    return np.where(z > 0, 1.0, alpha), np.where(z > 0, z, alpha * z)
-
-
-@leaky_relu.wrong("the derivative at z < 0 is −1")
-def _sign_slope(z, alpha):
-    return np.where(z > 0, z, alpha * z), np.sign(z)
+@leaky_relu.mistakes
+def _(z, alpha):
+    value, slope = leaky_relu.reference(z, alpha)
+    return {
+        "the pair is swapped: return the value first, then the derivative": (slope, value),
+        "the value at z < 0 is 0: that is the ReLU, the leaky one is alpha·z": (z * (z > 0), ...),
+        "the value is z everywhere: at z < 0 it must be alpha·z": (z, ...),
+        "the derivative at z < 0 is 0: that is the ReLU's, the leaky one's is alpha": (..., z > 0),
+        "the derivative at z < 0 is −1: the function rises there too, by alpha": (..., np.sign(z)),
+    }
 
 
 @leaky_relu.wrong("z is changed in place")
@@ -160,33 +125,26 @@ def stable_sigmoid(z):
 def _(answer, rng):
     z = np.concatenate([3 * rng.normal(size=sizes(rng, 1)), [-1000, -300, -36, 0, 36, 300, 1000]])
     z = rng.permutation(z)
-    expected = np.array([float(1 / (1 + (-Decimal(value)).exp())) for value in z])
-    known = {"this is tanh, from −1 to 1: the sigmoid lies between 0 and 1": np.tanh(z)}
-    same(answer(z), expected, "σ(z)", rtol=1e-12, atol=0, given={"z": z}, known=known)
+    expected = [float(1 / (1 + (-Decimal(value)).exp())) for value in z]
+    agree(answer, (z,), expected, "σ(z)", quote="entry", rtol=1e-12, atol=0)
     if answer.warnings:
         raise Wrong(f"the values are right, but NumPy warns of an {answer.warnings[0]}")
     grid = rng.normal(size=sizes(rng, 2))
-    same(answer(grid), 1 / (1 + np.exp(-grid)), "σ(z)", rtol=1e-12, given={"z": grid})
+    agree(answer, (grid,), 1 / (1 + np.exp(-grid)), "σ(z)", quote="entry", rtol=1e-12)
 
 
-@stable_sigmoid.wrong("NumPy warns of an overflow")
-def _textbook(z):
-    return 1 / (1 + np.exp(-z))
+@stable_sigmoid.mistakes
+def _(z):
+    return {"this is tanh, from −1 to 1: the sigmoid lies between 0 and 1": np.tanh(z)}
 
 
-@stable_sigmoid.wrong("σ(z) is NaN")
-def _other_textbook(z):
-    return np.exp(z) / (1 + np.exp(z))
-
-
-@stable_sigmoid.wrong("this is tanh")
-def _tanh(z):
-    return np.tanh(z)
-
-
-@stable_sigmoid.wrong("must be")
-def _clipped(z):
-    return 1 / (1 + np.exp(-np.clip(z, -10, 10)))
+stable_sigmoid.wrongs(
+    {
+        "NumPy warns of an overflow": lambda z: 1 / (1 + np.exp(-z)),
+        "σ(z) is NaN": lambda z: np.exp(z) / (1 + np.exp(z)),
+        "must be": lambda z: 1 / (1 + np.exp(-np.clip(z, -10, 10))),
+    }
+)
 
 
 # ---------------------------------------------------------------- 01.4
@@ -209,41 +167,23 @@ def sigmoid_slope(y):
 def _(answer, rng):
     for dims in (1, 2):
         z = 2 * rng.normal(size=sizes(rng, dims))
-        y = 1 / (1 + np.exp(-z))
-        again = 1 / (1 + np.exp(-y))
-        known = {
-            "y is already the output of the sigmoid: do not apply it again": again * (1 - again),
-            "1 − y is one of two factors": 1 - y,
-            "1 − y² is the derivative of tanh, from its output": 1 - y**2,
-        }
         expected = 0.25 / np.cosh(z / 2) ** 2
-        same(answer(y), expected, "the derivative", given={"y": y}, known=known)
+        agree(answer, (1 / (1 + np.exp(-z)),), expected, "the derivative", quote="entry")
 
 
-@sigmoid_slope.wrong("y is already the output of the sigmoid")
-def _sigmoid_again(y):
-    s = 1 / (1 + np.exp(-y))
-    return s * (1 - s)
+@sigmoid_slope.mistakes
+def _(y):
+    again = 1 / (1 + np.exp(-y))
+    return {
+        "y is already the output of the sigmoid: do not apply it again": again * (1 - again),
+        "1 − y is one of two factors": 1 - y,
+        "1 − y² is the derivative of tanh, from its output": 1 - y**2,
+    }
 
 
-@sigmoid_slope.wrong("1 − y is one of two factors")
-def _one_factor(y):
-    return 1 - y
-
-
-@sigmoid_slope.wrong("the derivative of tanh")
-def _tanh_slope(y):
-    return 1 - y**2
-
-
-@sigmoid_slope.wrong("the derivative must be")
-def _plus(y):
-    return y * (1 + y)
-
-
-@sigmoid_slope.wrong("the wrong sign")
-def _minus(y):
-    return y * (y - 1)
+sigmoid_slope.wrongs(
+    {"the derivative must be": lambda y: y * (1 + y), "the wrong sign": lambda y: y * (y - 1)}
+)
 
 
 # ---------------------------------------------------------------- 01.5
@@ -271,38 +211,34 @@ def _(answer, rng):
     (d,) = sizes(rng, 1)
     for side in ("wrong", "right", "on the line", "wrong", "right"):
         x, w, t = rng.normal(size=d), rng.normal(size=d), int(rng.choice([-1, 1]))
-        margin = {"wrong": -1.5, "right": 1.5, "on the line": 0.0}[side]
-        b = margin * t - math.fsum(x * w)
+        b = (1.5 if side == "right" else -1.5) * t - math.fsum(x * w)
         if side == "on the line":
             w, b = np.zeros(d), 0.0
-        new_w, new_b = unpack(answer(x, t, w, b), "w", "b")
-        if side == "right":
-            kept = f"the point is on its side (t·(w·x + b) = {margin}): "
-            same(new_w, w, "w", known={kept + "w must stay as it is": w + t * x})
-            same(new_b, b, "b", known={kept + "b must stay as it is": b + t})
-            continue
-        zero = "a score of exactly 0 counts as a mistake: update when t·(w·x + b) ≤ 0"
-        still = zero if side == "on the line" else "a wrong point must change w"
-        away = "w moves away from the point: the sign of the step is wrong"
-        plain = "the step of w forgets the class: it is t·x"
-        moved = w + t * x
-        same(new_w, moved, "w", known={still: w, away: w - t * x, plain: w + x})
-        same(new_b, b + t, "b", known={"the bias must move too, by t": b, "b moves away": b - t})
+        moves = side != "right"
+        agree(answer, (x, t, w, b), {"w": w + moves * t * x, "b": b + moves * t})
 
 
-@perceptron_update.wrong("w must stay as it is")
-def _always(x, t, w, b):
-    return w + t * x, b + t
+@perceptron_update.mistakes
+def _(x, t, w, b):
+    margin = t * (w @ x + b)
 
+    def unless_right(new_w, new_b):
+        return (new_w, new_b) if margin <= 0 else (w, b)
 
-@perceptron_update.wrong("the sign of the step is wrong")
-def _away(x, t, w, b):
-    return (w - t * x, b - t) if t * (w @ x + b) <= 0 else (w, b)
-
-
-@perceptron_update.wrong("the bias must move too")
-def _fixed_bias(x, t, w, b):
-    return (w + t * x, b) if t * (w @ x + b) <= 0 else (w, b)
+    return {
+        "the point is on its side, t·(w·x + b) > 0: w must stay as it is": (w + t * x, b + t),
+        "the point is on its side, t·(w·x + b) > 0: b must stay as it is": (..., b + t),
+        "a score of exactly 0 counts as a mistake: update when t·(w·x + b) ≤ 0": (
+            (w, b) if margin >= 0 else (w + t * x, b + t)
+        ),
+        "a wrong point must change w": (w, ...),
+        "w moves away from the point: the sign of the step is wrong": (
+            unless_right(w - t * x, b - t)
+        ),
+        "the step of w forgets the class: it is t·x": unless_right(w + x, b + t),
+        "the bias must move too, by t": (..., b),
+        "b moves away": unless_right(w + t * x, b - t),
+    }
 
 
 @perceptron_update.wrong("w is changed in place")
@@ -311,11 +247,6 @@ def _in_place(x, t, w, b):
         w += t * x
         b += t
     return w, b
-
-
-@perceptron_update.wrong("a score of exactly 0")
-def _strict(x, t, w, b):
-    return (w + t * x, b + t) if t * (w @ x + b) < 0 else (w, b)
 
 
 # ---------------------------------------------------------------- 01.6
@@ -339,33 +270,23 @@ def _(answer, rng):
     (side,) = sizes(rng, 1)
     for n, d_in, d_out in ((side, side, side), sizes(rng, 3), sizes(rng, 3)):
         X, W, b = rng.normal(size=(n, d_in)), rng.normal(size=(d_out, d_in)), rng.normal(size=d_out)
-        sums = np.einsum("nd,kd->nk", X, W)
-        known = {"the bias is missing": sums}
-        if n == d_in == d_out:  # only here these two run at all
-            columns = "X @ W takes the columns of W: the weights of a neuron are a row"
-            down = "b is added down the samples: b[k] belongs to neuron k, to column k"
-            known |= {columns: X @ W + b, down: sums + b[:, None]}
-        same(answer(X, W, b), sums + b, "the result", known=known)
+        agree(answer, (X, W, b), np.einsum("nd,kd->nk", X, W) + b)
 
 
-@layer.wrong("the result is transposed")
-def _transposed(X, W, b):
-    return W @ X.T + b[:, None]
+@layer.mistakes
+def _(X, W, b):
+    found = {"the bias is missing": X @ W.T}
+    if len(X) == X.shape[1] == len(W):  # only here these two run at all
+        found |= {
+            "X @ W takes the columns of W: the weights of a neuron are a row": X @ W + b,
+            "b is added down the samples: b[k] belongs to neuron k, to column k": (
+                X @ W.T + b[:, None]
+            ),
+        }
+    return found
 
 
-@layer.wrong("X @ W takes the columns of W")
-def _untransposed_weights(X, W, b):
-    return X @ W + b
-
-
-@layer.wrong("b is added down the samples")
-def _bias_down(X, W, b):
-    return X @ W.T + b[:, None]
-
-
-@layer.wrong("the bias is missing")
-def _layer_without_bias(X, W, b):
-    return X @ W.T
+layer.wrongs({"the result is transposed": lambda X, W, b: W @ X.T + b[:, None]})
 
 
 # ---------------------------------------------------------------- 01.7
@@ -410,24 +331,14 @@ def _(answer, rng):
     _compare_gates(outputs, "AND")
 
 
-@and_neuron.wrong("this is OR")
-def _or():
-    return 1.0, 1.0, -0.5
-
-
-@and_neuron.wrong("this is NAND")
-def _nand():
-    return -1.0, -1.0, 1.5
-
-
-@and_neuron.wrong("on the line")
-def _zeros():
-    return 0.0, 0.0, 0.0
-
-
-@and_neuron.wrong("must have shape (3,)")
-def _no_b():
-    return 1.0, 1.0
+and_neuron.wrongs(
+    {
+        "this is OR": (1.0, 1.0, -0.5),
+        "this is NAND": (-1.0, -1.0, 1.5),
+        "on the line": (0.0, 0.0, 0.0),
+        "must have shape (3,)": (1.0, 1.0),
+    }
+)
 
 
 # ---------------------------------------------------------------- 01.8
@@ -474,29 +385,21 @@ def _(answer, rng):
         raise Wrong("right, but these are AND and OR, the hidden units of the chapter: find others")
 
 
-@xor_weights.wrong("both hidden units do the same")
-def _equal_units():
-    return np.ones((2, 2)), np.array([-0.5, -0.5]), np.array([1.0, -1.0]), 0.5
-
-
-@xor_weights.wrong("these are AND and OR")
-def _as_in_the_chapter():
-    return np.ones((2, 2)), np.array([-0.5, -1.5]), np.array([1.0, -1.0]), -0.5
-
-
-@xor_weights.wrong("this is OR")
-def _or_output():
-    return np.ones((2, 2)), np.array([-0.5, -1.5]), np.array([1.0, 1.0]), -0.5
-
-
-@xor_weights.wrong("W1 must have shape (2, 2)")
-def _flat_weights():
-    return np.ones(4), np.array([-0.5, -1.5]), np.array([1.0, -1.0]), -0.5
-
-
-@xor_weights.wrong("output unit: input (0, 0) is on the line")
-def _no_output_bias():
-    return np.ones((2, 2)), np.array([-0.5, -1.5]), np.array([1.0, -1.0]), 0.0
+_OR_AND = np.ones((2, 2)), np.array([-0.5, -1.5])  # the hidden layer of the chapter
+xor_weights.wrongs(
+    {
+        "both hidden units do the same": (
+            np.ones((2, 2)),
+            np.array([-0.5, -0.5]),
+            np.array([1.0, -1.0]),
+            0.5,
+        ),
+        "these are AND and OR": (*_OR_AND, np.array([1.0, -1.0]), -0.5),
+        "this is OR": (*_OR_AND, np.array([1.0, 1.0]), -0.5),
+        "W1 must have shape (2, 2)": (np.ones(4), _OR_AND[1], np.array([1.0, -1.0]), -0.5),
+        "output unit: input (0, 0) is on the line": (*_OR_AND, np.array([1.0, -1.0]), 0.0),
+    }
+)
 
 
 # ---------------------------------------------------------------- 01.9
@@ -545,24 +448,14 @@ def _(answer, rng):
     _compare_gates(outputs, "XOR", f" (z = {show(z[row])}, gelu(z) = {show(gelu[row])})")
 
 
-@gelu_xor.wrong("is one half-line of z")
-def _threshold_zero():
-    return 2.25, 2.25, -3.0, 0.0
-
-
-@gelu_xor.wrong("opposite signs")
-def _opposite_weights():
-    return 2.25, -2.25, -0.75, -0.1
-
-
-@gelu_xor.wrong("the answer is always 0")
-def _below_the_dip():
-    return 2.25, 2.25, -3.0, -0.2
-
-
-@gelu_xor.wrong("(0, 0) gives 1, XOR is 0")
-def _zero_in_the_dip():
-    return 1.0, 1.0, -1.0, -0.1
+gelu_xor.wrongs(
+    {
+        "is one half-line of z": (2.25, 2.25, -3.0, 0.0),
+        "opposite signs": (2.25, -2.25, -0.75, -0.1),
+        "the answer is always 0": (2.25, 2.25, -3.0, -0.2),
+        "(0, 0) gives 1, XOR is 0": (1.0, 1.0, -1.0, -0.1),
+    }
+)
 
 
 # ---------------------------------------------------------------- 01.10
@@ -617,27 +510,16 @@ def _(answer, rng):
         raise Wrong("it works, but it is the chapter's own ink in the middle: find another number")
 
 
-@ink_feature.wrong("every image gets the same number")
-def _constant(images):
-    return np.ones(len(images))
+def _middle(images):
+    return images[:, 12:16, 12:16].mean(axis=(1, 2))
 
 
-@ink_feature.wrong("must have shape")
-def _one_number_a_row(images):
-    return images.mean(axis=2)
-
-
-@ink_feature.wrong("the chapter's own ink in the middle")
-def _ink_of_the_chapter(images):
-    return -images[:, 12:16, 12:16].sum(axis=(1, 2))
-
-
-@ink_feature.wrong("95% are wanted")
-def _wide_window(images):
-    return images[:, 10:18, 10:18].mean(axis=(1, 2))
-
-
-@ink_feature.wrong("depends on the images beside it")
-def _centered_on_the_batch(images):
-    window = images[:, 12:16, 12:16].mean(axis=(1, 2))
-    return window - window.mean()
+ink_feature.wrongs(
+    {
+        "every image gets the same number": lambda images: np.ones(len(images)),
+        "must have shape": lambda images: images.mean(axis=2),
+        "the chapter's own ink in the middle": lambda images: -16 * _middle(images),
+        "95% are wanted": lambda images: images[:, 10:18, 10:18].mean(axis=(1, 2)),
+        "depends on the images beside it": lambda images: _middle(images) - _middle(images).mean(),
+    }
+)
