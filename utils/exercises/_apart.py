@@ -96,7 +96,7 @@ def _guards(paper: _Paper) -> Iterator[None]:
         limit(min(depth, DEPTH))
         shell = _shell()
         if shell is not None:  # IPython's exit and quit raise nothing and shut the kernel down
-            patch(mock.patch.object(shell, "ask_exit", _leave))
+            patch(mock.patch.object(shell, "ask_exit", _leave, create=True))
         yield
 
 
