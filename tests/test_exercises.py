@@ -627,8 +627,8 @@ def two_results():
     exercise = made(lambda x: (x**2, 2 * x), test)
     exercise.mistakes(
         lambda x: {
-            "half a slope": (..., x),
-            "half a value": (x**2 / 2, ...),
+            "{part} is halved": (x**2 / 2, x),
+                        "the value is the cube": (x**3, ...),
             "the pair is swapped": (2 * x, x**2),
             "both are the square": (x**2, x**2),
         }
@@ -639,9 +639,10 @@ def two_results():
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        (lambda x: (x**2, x), "half a slope"),
-        (lambda x: (x**2 / 2, 2 * x), "half a value"),
-        (lambda x: (x**2 / 2, x), "half a slope"),  # both: the first that is looked at
+        (lambda x: (x**2, x), "the slope is halved"),
+        (lambda x: (x**2 / 2, 2 * x), "the value is halved"),
+        (lambda x: (x**2 / 2, x), "the slope is halved"),  # both: the first that is looked at
+        (lambda x: (x**3, 2 * x), "the value is the cube"),
         (lambda x: (2 * x, x**2), "the pair is swapped"),
         (lambda x: (x**2, x**2), "both are the square"),  # explains more than the swapped pair
         (lambda x: (7 * x**2, 2 * x), "the value is 7 times what it must be, everywhere"),

@@ -50,9 +50,10 @@ class Draw:
 
 @dataclass
 class Suspicion:
-    """A result was wrong: which of several, how it looks by itself, and for which inputs."""
+    """A result was wrong: which of several, its name, how it looks by itself, for which inputs."""
 
     part: int
+    name: str
     fault: str
     case: str
     text: str = ""  # what to tell if nothing more comes to light
@@ -119,7 +120,7 @@ def agree(
         try:
             same(got[part], truth[part], names[part], rtol, atol, given=given, sizes=sizes)
         except Wrong as fault:
-            answer.suspicion = Suspicion(part, f"{fault}{case}", case)
+            answer.suspicion = Suspicion(part, names[part], f"{fault}{case}", case)
     if answer.suspicion:
         _conclude(answer.draws, answer.suspicion)
 
@@ -152,7 +153,9 @@ def _conclude(draws: Sequence[Draw], suspicion: Suspicion) -> None:
         if all(explained):
             scores[mistake] = sum(explained)
     best = max(scores, key=scores.get, default=None)
-    suspicion.text = suspicion.fault if best is None else f"{best}{suspicion.case}"
+    suspicion.text = suspicion.fault
+    if best is not None:
+        suspicion.text = best.replace("{part}", suspicion.name) + suspicion.case
     if best is None or sum(draw.is_wrong(part) for draw in draws) >= DRAWS:
         raise Wrong(suspicion.text)
 

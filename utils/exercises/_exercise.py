@@ -91,7 +91,8 @@ class Exercise:
     def mistakes(self, table: Table) -> Table:
         """Decorator: for the arguments of the exercise, what mistakes give, by what to tell.
 
-        Of several results, those that a mistake leaves right may be ``...``.
+        Of several results, those that a mistake leaves right may be ``...``; ``{part}`` in what to
+        tell is the name of the one that is wrong.
         """
         self._tables.append(table)
         return table
@@ -145,8 +146,11 @@ class Exercise:
                 found |= {
                     message: functools.partial(entry, table, message) for message in table(*args)
                 }
-        named = {m: functools.partial(completed, f) for m, f in (found | self._mistaken).items()}
-        return [*itertools.starmap(WrongAnswer, named.items()), *self._refused]
+        named = [
+            WrongAnswer(message.partition("{part}")[2] or message, functools.partial(completed, f))
+            for message, f in (found | self._mistaken).items()
+        ]
+        return named + self._refused
 
     def _mistakes(self, *args: Any) -> dict[str, Any]:
         """What mistakes give for these arguments, where they can be made."""

@@ -6,7 +6,8 @@ from functools import cache
 
 import numpy as np
 
-from utils.exercises._compare import Wrong, numbers, same, show, sizes, unpack
+from utils.exercises._agree import agree
+from utils.exercises._compare import Wrong, numbers, show, sizes
 from utils.exercises._exercise import exercise
 
 
@@ -32,41 +33,24 @@ def _(answer, rng):
     for _ in range(3):
         shape = sizes(rng, 1)
         a, b, c = (rng.uniform(0.5, 2, shape) * rng.choice([-1, 1], shape) for _ in range(3))
-        got = unpack(answer(a, b, c), "∂L/∂a", "∂L/∂b", "∂L/∂c")
         i = 1e-30j  # f(x + ih) = f(x) + ih·f′(x) up to h²: a derivative without cancellation
-        paths = [((a + i) * b + c) ** 2, (a * (b + i) + c) ** 2, (a * b + c + i) ** 2]
-        s, one = 2 * (a * b + c), np.ones(shape)
-        locals_, swapped = (b, a, one), (a, b, one)
-        for k, name in enumerate(("∂L/∂a", "∂L/∂b", "∂L/∂c")):
-            known = {
-                f"{name} lacks the 2 of the square": s / 2 * locals_[k],
-                "a and b are swapped: a receives b times what arrives": s * swapped[k],
-                f"{name} is the local derivative only: multiply by the upstream": locals_[k],
-                f"{name} is the upstream only: multiply by the local derivative": s,
-            }
-            same(got[k], paths[k].imag / 1e-30, name, known=known)
+        paths = {
+            "∂L/∂a": ((a + i) * b + c) ** 2,
+            "∂L/∂b": (a * (b + i) + c) ** 2,
+            "∂L/∂c": (a * b + c + i) ** 2,
+        }
+        agree(answer, (a, b, c), {name: path.imag / 1e-30 for name, path in paths.items()})
 
 
-@three_gradients.wrong("lacks the 2 of the square")
-def _no_two(a, b, c):
-    return (a * b + c) * b, (a * b + c) * a, a * b + c
-
-
-@three_gradients.wrong("a and b are swapped")
-def _swapped_factors(a, b, c):
-    upstream = 2 * (a * b + c)
-    return upstream * a, upstream * b, upstream
-
-
-@three_gradients.wrong("the local derivative only")
-def _local_only(a, b, c):
-    return b, a, np.ones_like(c)
-
-
-@three_gradients.wrong("the upstream only")
-def _upstream_only(a, b, c):
-    upstream = 2 * (a * b + c)
-    return upstream, upstream, upstream
+@three_gradients.mistakes
+def _(a, b, c):
+    s = 2 * (a * b + c)
+    return {
+        "{part} lacks the 2 of the square": (s / 2 * b, s / 2 * a, s / 2),
+        "a and b are swapped: a receives b times what arrives": (s * a, s * b, s),
+        "{part} is the local derivative only: multiply by the upstream": (b, a, np.ones_like(c)),
+        "{part} is the upstream only: multiply by the local derivative": (s, s, s),
+    }
 
 
 # ---------------------------------------------------------------- 03.2
@@ -90,35 +74,17 @@ def _(answer, rng):
     for dims in (1, 2):
         shape = sizes(rng, dims)
         a, g = rng.normal(size=shape), rng.normal(size=shape)
-        y = np.tanh(a)
-        known = {
-            "the upstream gradient is missing: multiply by g": 1 - y**2,
-            "y is already tanh a: do not apply tanh again": g * (1 - np.tanh(y) ** 2),
-            "y·(1 − y) belongs to the sigmoid": g * y * (1 - y),
-            "1 − y is not the derivative: square y": g * (1 - y),
-        }
-        given = {"y": y, "g": g}
-        same(answer(y, g), g / np.cosh(a) ** 2, "∂L/∂a", given=given, known=known)
+        agree(answer, (np.tanh(a), g), g / np.cosh(a) ** 2, "∂L/∂a", quote="entry")
 
 
-@tanh_rule.wrong("the upstream gradient is missing")
-def _no_upstream(y, g):
-    return 1 - y * y
-
-
-@tanh_rule.wrong("do not apply tanh again")
-def _tanh_again(y, g):
-    return g * (1 - np.tanh(y) ** 2)
-
-
-@tanh_rule.wrong("belongs to the sigmoid")
-def _sigmoid_rule(y, g):
-    return g * y * (1 - y)
-
-
-@tanh_rule.wrong("square y")
-def _not_squared(y, g):
-    return g * (1 - y)
+@tanh_rule.mistakes
+def _(y, g):
+    return {
+        "the upstream gradient is missing: multiply by g": 1 - y**2,
+        "y is already tanh a: do not apply tanh again": g * (1 - np.tanh(y) ** 2),
+        "y·(1 − y) belongs to the sigmoid": g * y * (1 - y),
+        "1 − y is not the derivative: square y": g * (1 - y),
+    }
 
 
 @tanh_rule.wrong("g is changed in place")
@@ -160,39 +126,25 @@ def _(answer, rng):
             return float((w * v**3).sum())
 
         central = w * (3 * x**2 + h**2)  # of a cubic, exactly
-        forward = w * (3 * x**2 + 3 * x * h + h**2)
-        known = {
-            "this is the one-sided difference: go h to the left as well": forward,
-            "the two points lie 2h apart: divide by 2h": 2 * central,
-            "divide by 2h": 2 * h * central,
-            "the difference is f(x − h) − f(x + h): its sign is wrong": -central,
-        }
-        sum_of_all = np.full(shape, f(x + h) - f(x - h)) / (2 * h)
-        known["all entries are moved at once: move one at a time"] = sum_of_all
-        got = numbers(answer(x, f, h), "the gradient")
-        if got.ndim == 0:
-            got = np.full(shape, got)
-        same(got, central, "the gradient", given={"x": x}, known=known)
+        agree(answer, (x, f, h), central, "the gradient", quote="entry")
 
 
-@numeric_gradient.wrong("one-sided")
-def _one_sided(x, f, h):
-    moved, gradient = x.copy(), np.empty(x.shape)
-    for i in np.ndindex(x.shape):
-        moved[i] = x[i] + h
-        gradient[i] = (f(moved) - f(x)) / h
-        moved[i] = x[i]
-    return gradient
-
-
-@numeric_gradient.wrong("the two points lie 2h apart")
-def _by_h(x, f, h):
-    return 2 * numeric_gradient.reference(x, f, h)
-
-
-@numeric_gradient.wrong("all entries are moved at once")
-def _all_at_once(x, f, h):
-    return (f(x + h) - f(x - h)) / (2 * h)
+@numeric_gradient.mistakes
+def _(x, f, h):
+    central, at_once = numeric_gradient.reference(x, f, h), (f(x + h) - f(x - h)) / (2 * h)
+    one_sided = [f(x + h * unit) - f(x) for unit in np.eye(x.size).reshape(-1, *x.shape)]
+    return {
+        "this is the one-sided difference: go h to the left as well": (
+            np.reshape(one_sided, x.shape) / h
+        ),
+        "the two points lie 2h apart: divide by 2h": 2 * central,
+        "this is the difference alone: divide it by 2h": 2 * h * central,
+        "the difference is f(x − h) − f(x + h): its sign is wrong": -central,
+        "all entries are moved at once: move one at a time": at_once,
+        "each entry gets what moving all of them gives: move one at a time": (
+            np.full(x.shape, at_once)
+        ),
+    }
 
 
 @numeric_gradient.wrong("x is changed in place")
@@ -229,38 +181,21 @@ def _(answer, rng):
     n, d = sizes(rng, 2)
     g = rng.normal(size=(n, d))
     for shape in [(d,), (1, d), (n, 1)]:
-        down = shape != (n, 1)
-        vector = np.ones(n) @ g if down else g @ np.ones(d)
-        got = numbers(answer(g, shape), f"the result for shape {shape}")
-        if got.shape == (n, d):
-            raise Wrong(f"for shape {shape} the result still has the shape of g: nothing is summed")
-        mean, first = (g.mean(0), g[0]) if down else (g.mean(1), g[:, 0])
-        known = {
-            "this is a mean: over paths gradients add": mean.reshape(shape),
-            "this keeps one row or column and forgets the others": first.reshape(shape),
-        }
-        same(got, vector.reshape(shape), f"the result for shape {shape}", known=known)
+        vector = g @ np.ones(d) if shape == (n, 1) else np.ones(n) @ g
+        agree(answer, (g, shape), vector.reshape(shape), f"the result for shape {shape}")
 
 
-@sum_to_shape.wrong("this is a mean")
-def _mean(g, shape):
-    axis = 1 if shape == (g.shape[0], 1) else 0
-    return g.mean(axis=axis).reshape(shape)
+@sum_to_shape.mistakes
+def _(g, shape):
+    axis = int(shape == (len(g), 1))
+    return {
+        "this is a mean: over paths gradients add": g.mean(axis).reshape(shape),
+        "this keeps one row or column and forgets the others": g.take(0, axis).reshape(shape),
+        "{part} still has the shape of g: nothing is summed": g,
+    }
 
 
-@sum_to_shape.wrong("nothing is summed")
-def _unchanged(g, shape):
-    return g
-
-
-@sum_to_shape.wrong("forgets the others")
-def _first_only(g, shape):
-    return g[:, :1] if shape == (g.shape[0], 1) else g[0].reshape(shape)
-
-
-@sum_to_shape.wrong("must have shape")
-def _axis_lost(g, shape):
-    return g.sum(axis=1 if shape == (g.shape[0], 1) else 0)
+sum_to_shape.wrongs({"must have shape": lambda g, shape: g.sum(int(shape == (len(g), 1)))})
 
 
 # ---------------------------------------------------------------- 03.5
@@ -286,57 +221,33 @@ def _(answer, rng):
         n, d, m = sizes(rng, 3)
         X, W, b, dY = (rng.normal(size=s) for s in [(n, d), (m, d), (m,), (n, m)])
         Z = X @ W.T + b
-        open_ = np.where(Z > 0, dY, 0)
-        expected = [
-            np.einsum("nm,md->nd", open_, W),
-            np.einsum("nm,nd->md", open_, X),
-            np.einsum("nm->m", open_),
-        ]
-        closed = "the bend is missing: dY must pass through relu′(Z) first"
-        mistaken = "relu′ is 0 or 1: δ is dY where Z > 0, not dY·Z"
-        got = unpack(answer(X, W, Z, dY), "dX", "dW", "db")
-        gated = np.maximum(Z, 0) * dY
-        known = [
-            {closed: dY @ W, mistaken: gated @ W},
-            {closed: dY.T @ X, mistaken: gated.T @ X},
-            {
-                closed: dY.sum(axis=0),
-                mistaken: gated.sum(axis=0),
-                "db is not summed over the batch": open_,
-                "db is a mean: every sample uses b, so add": open_.mean(axis=0),
-            },
-        ]
-        for name, value, e, mistakes in zip(("dX", "dW", "db"), got, expected, known, strict=True):
-            same(value, e, name, known=mistakes, sizes={"N": n})
+        delta = np.where(Z > 0, dY, 0)
+        expected = {
+            "dX": np.einsum("nm,md->nd", delta, W),
+            "dW": np.einsum("nm,nd->md", delta, X),
+            "db": np.einsum("nm->m", delta),
+        }
+        agree(answer, (X, W, Z, dY), expected, sizes={"N": n})
 
 
-@layer_backward.wrong("the bend is missing")
-def _no_bend(X, W, Z, dY):
-    return dY @ W, dY.T @ X, dY.sum(axis=0)
+@layer_backward.mistakes
+def _(X, W, Z, dY):
+    def gradients(delta):
+        return delta @ W, delta.T @ X, delta.sum(axis=0)
 
-
-@layer_backward.wrong("relu′ is 0 or 1")
-def _times_relu(X, W, Z, dY):
-    delta = np.maximum(Z, 0) * dY
-    return delta @ W, delta.T @ X, delta.sum(axis=0)
+    delta = (Z > 0) * dY
+    return {
+        "the bend is missing: dY must pass through relu′(Z) first": gradients(dY),
+        "relu′ is 0 or 1: δ is dY where Z > 0, not dY·Z": gradients(np.maximum(Z, 0) * dY),
+        "db is not summed over the batch": (..., ..., delta),
+        "db is a mean: every sample uses b, so add": (..., ..., delta.mean(axis=0)),
+    }
 
 
 @layer_backward.wrong("dW is transposed")
 def _transposed(X, W, Z, dY):
-    delta = (Z > 0) * dY
-    return delta @ W, X.T @ delta, delta.sum(axis=0)
-
-
-@layer_backward.wrong("db is not summed")
-def _unsummed(X, W, Z, dY):
-    delta = (Z > 0) * dY
-    return delta @ W, delta.T @ X, delta
-
-
-@layer_backward.wrong("db is a mean")
-def _mean_bias(X, W, Z, dY):
-    delta = (Z > 0) * dY
-    return delta @ W, delta.T @ X, delta.mean(axis=0)
+    dX, dW, db = layer_backward.reference(X, W, Z, dY)
+    return dX, dW.T, db
 
 
 # ---------------------------------------------------------------- 03.6
@@ -361,38 +272,23 @@ def _(answer, rng):
         n, c = sizes(rng, 2)
         s = rng.dirichlet(np.ones(c), size=n)
         g = rng.normal(size=(n, c))
-        expected = np.array([(np.diag(p) - np.outer(p, p)) @ q for p, q in zip(s, g, strict=True)])
-        known = {
-            "this is the diagonal of the Jacobian only: every output depends on every input": s
-            * (1 - s)
-            * g,
-            "the shares s in front are missing": g - (g * s).sum(axis=1, keepdims=True),
-            "the sum runs over the samples: it must run along each row": s
-            * (g - (g * s).sum(axis=0, keepdims=True)),
-            "the average of g is the one under s: Σ sᵢgᵢ, not the plain mean": s
-            * (g - g.mean(axis=1, keepdims=True)),
-        }
-        same(answer(s, g), expected, "∂L/∂z", known=known)
+        expected = [(np.diag(p) - np.outer(p, p)) @ q for p, q in zip(s, g, strict=True)]
+        agree(answer, (s, g), expected, "∂L/∂z")
 
 
-@softmax_backward.wrong("the diagonal of the Jacobian only")
-def _diagonal(s, g):
-    return s * (1 - s) * g
-
-
-@softmax_backward.wrong("the shares s in front are missing")
-def _no_shares(s, g):
-    return g - (g * s).sum(axis=1, keepdims=True)
-
-
-@softmax_backward.wrong("the sum runs over the samples")
-def _over_samples(s, g):
-    return s * (g - (g * s).sum(axis=0, keepdims=True))
-
-
-@softmax_backward.wrong("not the plain mean")
-def _plain_mean(s, g):
-    return s * (g - g.mean(axis=1, keepdims=True))
+@softmax_backward.mistakes
+def _(s, g):
+    average = (g * s).sum(axis=1, keepdims=True)
+    return {
+        "this is the diagonal of the Jacobian only: every output depends on every input": (
+            s * (1 - s) * g
+        ),
+        "the shares s in front are missing": g - average,
+        "the sum runs over the samples: it must run along each row": s * (g - (g * s).sum(axis=0)),
+        "the average of g is the one under s: Σ sᵢgᵢ, not the plain mean": (
+            s * (g - g.mean(axis=1, keepdims=True))
+        ),
+    }
 
 
 # ---------------------------------------------------------------- 03.7
@@ -456,14 +352,13 @@ def _shuffled_graph(rng, count):
     return rng.permutation(np.array(edges))
 
 
-@backward_order.wrong("this is the forward order")
-def _forward(edges):
-    return backward_order.reference(edges)[::-1]
-
-
-@backward_order.wrong("which uses it")
-def _by_number(edges):
-    return list(range(edges.max() + 1))[::-1]
+backward_order.wrongs(
+    {
+        "this is the forward order": lambda edges: backward_order.reference(edges)[::-1],
+        "which uses it": lambda edges: list(range(edges.max() + 1))[::-1],
+        "each of the 3 nodes once": lambda edges: backward_order.reference(edges)[1:],
+    }
+)
 
 
 @backward_order.wrong("visited twice")
@@ -513,27 +408,8 @@ def mode_costs(n):
 def _(answer, rng):
     for count in (4, 5, 7):
         n = 2 + rng.permutation(12)[:count]
-        wanted = _carried(n), _carried(n[::-1])
-        elements = n[1:] * n[:-1]
-        pair = unpack(answer(n), "forward", "reverse")
-        got = tuple(float(numbers(value, name, ())) for value, name in zip(
-            pair, ("forward", "reverse"), strict=True))  # fmt: skip
-        if got == wanted:
-            continue
-        known = {
-            wanted[::-1]: "the pair is swapped: forward mode first",
-            (n[0] * elements.sum(), n[-1] * elements.sum()): "one product too many: "
-            "K matrices need K − 1 products",
-            (elements[1:].sum(), elements[:-1].sum()): "each product carries n₀ columns or n_K "
-            "rows: multiply by them",
-        }
-        shown = f" for n = {n.tolist()}"
-        if got in known:
-            raise Wrong(known[got] + shown)
-        mode = "forward" if got[0] != wanted[0] else "reverse"
-        here = mode == "reverse"
-        raise Wrong(f"{mode} mode takes {wanted[here]} multiplications{shown}, "
-                    f"got {show(got[here])}")  # fmt: skip
+        costs = {"the cost of forward mode": _carried(n), "that of reverse mode": _carried(n[::-1])}
+        agree(answer, (n,), costs, quote="all")
 
 
 def _carried(n):
@@ -545,26 +421,21 @@ def _carried(n):
     return cost
 
 
-@mode_costs.wrong("the pair is swapped")
-def _swapped_modes(n):
-    return mode_costs.reference(n)[::-1]
-
-
-@mode_costs.wrong("one product too many")
-def _first_counted(n):
-    total = (n[1:] * n[:-1]).sum()
-    return n[0] * total, n[-1] * total
-
-
-@mode_costs.wrong("multiply by them")
-def _vectors(n):
+@mode_costs.mistakes
+def _(n):
     elements = n[1:] * n[:-1]
-    return elements[1:].sum(), elements[:-1].sum()
+    total = elements.sum()
+    return {
+        "the pair is swapped: forward mode first": mode_costs.reference(n)[::-1],
+        "one product too many: K matrices need K − 1 products": (n[0] * total, n[-1] * total),
+        "each product carries n₀ columns or n_K rows: multiply by them": (
+            elements[1:].sum(),
+            elements[:-1].sum(),
+        ),
+    }
 
 
-@mode_costs.wrong("mode takes")
-def _additions(n):
-    return n.sum(), n.sum()
+mode_costs.wrongs({"the cost of forward mode must be": lambda n: (n.sum(), n.sum())})
 
 
 # ---------------------------------------------------------------- 03.9
@@ -592,50 +463,20 @@ def _(answer, rng):
         b = a + rng.choice([-1.0, 0.0, 1.0], size=shape)
         b.flat[:3] = a.flat[:3] + np.array([-1.0, 0.0, 1.0])
         to_a = np.select([a > b, a < b], [g, 0 * g], g / 2)
-        got = unpack(answer(a, b, g), "the share of a", "the share of b")
-        tie = a == b
-        both = "at a tie both get all of g: together they must get g"
-        none = "at a tie neither gets anything: together they must get g"
-        one = "at a tie one operand gets all: PyTorch gives each a half"
-        known = [
-            {
-                both: np.where(tie, g, to_a),
-                "the shares are swapped: the larger one receives g": g - to_a,
-                "the upstream gradient g is missing": np.select([a > b, a < b], [1.0, 0.0], 0.5),
-            },
-            {both: np.where(tie, g, g - to_a), none: np.where(tie, 0, g - to_a)},
-        ]
-        for mask in (np.where(tie, g, to_a), np.where(tie, 0, to_a)):
-            rest = g - mask
-            pair = [numbers(value, "the share") for value in got]
-            if pair[0].shape == shape == pair[1].shape and all(
-                np.allclose(v, w) for v, w in zip(pair, (mask, rest), strict=True)
-            ):
-                raise Wrong(one)
-        known[0][none] = np.where(tie, 0, to_a)
-        given = {"a": a, "b": b}
-        same(got[0], to_a, "the share of a", given=given, known=known[0])
-        same(got[1], g - to_a, "the share of b", given=given, known=known[1])
+        expected = {"the share of a": to_a, "the share of b": g - to_a}
+        agree(answer, (a, b, g), expected, quote="entry")
 
 
-@maximum_rule.wrong("one operand gets all")
-def _first_wins(a, b, g):
-    return g * (a >= b), g * (b > a)
-
-
-@maximum_rule.wrong("at a tie both get all of g")
-def _both_win(a, b, g):
-    return g * (a >= b), g * (b >= a)
-
-
-@maximum_rule.wrong("at a tie neither gets anything")
-def _nobody_wins(a, b, g):
-    return g * (a > b), g * (b > a)
-
-
-@maximum_rule.wrong("the shares are swapped")
-def _loser_wins(a, b, g):
-    return maximum_rule.reference(a, b, g)[::-1]
+@maximum_rule.mistakes
+def _(a, b, g):
+    return {
+        "at a tie one operand gets all, a: PyTorch gives each a half": (g * (a >= b), g * (b > a)),
+        "at a tie one operand gets all, b: PyTorch gives each a half": (g * (a > b), g * (b >= a)),
+        "at a tie both get all of g: together they must get g": (g * (a >= b), g * (b >= a)),
+        "at a tie neither gets anything: together they must get g": (g * (a > b), g * (b > a)),
+        "the shares are swapped: the larger one receives g": maximum_rule.reference(b, a, g),
+        "the upstream gradient g is missing": maximum_rule.reference(a, b, np.ones_like(g)),
+    }
 
 
 # ---------------------------------------------------------------- 03.10
@@ -674,8 +515,10 @@ def _(answer, rng):
             continue
         shown = f" for n = {n.tolist()}" if len(n) < 9 else " for a chain of 30 Jacobians"
         if got == min(_carried(n), _carried(n[::-1])):
-            raise Wrong(f"forward or reverse mode is not always the best: {best} suffice{shown}, "
-                        f"got {show(got)}")  # fmt: skip
+            raise Wrong(
+                f"forward or reverse mode is not always the best: {best} suffice{shown}, "
+                f"got {show(got)}"
+            )
         if got < best:
             raise Wrong(f"no order is that cheap{shown}: {best} is the least, got {show(got)}")
         raise Wrong(f"there is a cheaper order{shown}: {best}, got {show(got)}")
@@ -690,9 +533,12 @@ def _cheapest(n):
     return min(last, default=0)
 
 
-@cheapest_order.wrong("forward or reverse mode is not always the best")
-def _ends_only(n):
-    return min(mode_costs.reference(n))
+cheapest_order.wrongs(
+    {
+        "forward or reverse mode is not always the best": lambda n: min(mode_costs.reference(n)),
+        "no order is that cheap": lambda n: min(n[0] * n[k] * n[-1] for k in range(1, len(n) - 1)),
+    }
+)
 
 
 @cheapest_order.wrong("there is a cheaper order")
@@ -702,8 +548,3 @@ def _largest_first(n):
         k = max(range(1, len(left) - 1), key=left.__getitem__)
         cost += left[k - 1] * left.pop(k) * left[k]
     return cost
-
-
-@cheapest_order.wrong("no order is that cheap")
-def _last_product_only(n):
-    return min(n[0] * n[k] * n[-1] for k in range(1, len(n) - 1))
