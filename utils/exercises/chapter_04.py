@@ -7,7 +7,8 @@ import math
 import numpy as np
 from scipy.stats import norm
 
-from utils.exercises._compare import Wrong, numbers, same, show, sizes, unpack
+from utils.exercises._agree import agree
+from utils.exercises._compare import sizes
 from utils.exercises._exercise import exercise
 
 
@@ -34,81 +35,55 @@ def _(answer, rng):
     for _ in range(4):
         n_out, n_in = (int(n) for n in 10 + rng.permutation(500)[:2])
         variance = 1 / ((n_in + n_out) / 2)
-        known = {
-            "this is the variance: the standard deviation is its square root": variance,
-            "this is He's: it looks at the inputs alone": math.sqrt(2 / n_in),
-            "this looks at the inputs alone: gradients come from the outputs": math.sqrt(1 / n_in),
-            "this is the bound of a uniform distribution: its deviation is √3 times smaller": (
-                math.sqrt(3 * variance)
-            ),
-            "there is a 2 above the line: the mean of n_in and n_out is half their sum": (
-                math.sqrt(variance / 2)
-            ),
-        }
-        same(answer(np.zeros((n_out, n_in))), math.sqrt(variance), "the deviation", known=known)
+        agree(answer, (np.zeros((n_out, n_in)),), math.sqrt(variance), "the deviation")
 
 
-@xavier_std.wrong("this is the variance")
-def _variance(W):
-    return 2 / sum(W.shape)
-
-
-@xavier_std.wrong("this is He's")
-def _he(W):
-    return (2 / W.shape[1]) ** 0.5
-
-
-@xavier_std.wrong("this looks at the inputs alone: gradients")
-def _forward_only(W):
-    return (1 / W.shape[1]) ** 0.5
-
-
-@xavier_std.wrong("the bound of a uniform distribution")
-def _uniform_bound(W):
-    return (6 / sum(W.shape)) ** 0.5
-
-
-@xavier_std.wrong("there is a 2 above the line")
-def _no_two(W):
-    return (1 / sum(W.shape)) ** 0.5
+@xavier_std.mistakes
+def _(W):
+    n_in, both = W.shape[1], sum(W.shape)
+    return {
+        "this is the variance: the standard deviation is its square root": 2 / both,
+        "this is He's: it looks at the inputs alone": math.sqrt(2 / n_in),
+        "this looks at the inputs alone: gradients come from the outputs": math.sqrt(1 / n_in),
+        "this is the bound of a uniform distribution: its deviation is √3 times smaller": (
+            math.sqrt(6 / both)
+        ),
+        "there is a 2 above the line: the mean of n_in and n_out is half their sum": (
+            math.sqrt(1 / both)
+        ),
+    }
 
 
 # ---------------------------------------------------------------- 04.2 and 04.3
-def _normalized(x, gamma, beta, eps, axis, *, correction=0, inside=True):
-    """The formula, feature by feature or example by example, in plain loops over one axis."""
-    rows = np.moveaxis(x, axis, 0)
-    mean = sum(rows) / len(rows)
-    var = sum((row - mean) ** 2 for row in rows) / (len(rows) - correction)
-    deviation = np.sqrt(var + eps) if inside else np.sqrt(var) + eps
-    return gamma * np.moveaxis((rows - mean) / deviation, 0, axis) + beta
-
-
-def _check_normalization(answer, rng, axis, other, per):
-    """Both exercises differ in the axis only."""
+def _check_normalization(answer, rng, axis):
+    """Both exercises differ in the axis only; here it is walked in plain loops."""
     for eps in (0.1, 0.5):
         n, d = sizes(rng, 2)
         x = rng.normal(2, 3, size=(n, d))
         gamma, beta = rng.uniform(1, 3, size=d), rng.normal(size=d)
-        ones, zeros = np.ones(d), np.zeros(d)
-        expected = _normalized(x, gamma, beta, eps, axis)
-        known = {
-            f"the statistics run along the wrong axis: take one mean for each {per}": _normalized(
-                x, gamma, beta, eps, other
-            ),
-            "γ and β are missing: the last step is γ·ẑ + β": _normalized(x, ones, zeros, eps, axis),
-            "the variance is divided by n − 1: a normalization divides by n": _normalized(
-                x, gamma, beta, eps, axis, correction=1
-            ),
-            "ε belongs under the root: √(σ² + ε)": _normalized(
-                x, gamma, beta, eps, axis, inside=False
-            ),
-            "ε is missing: √(σ² + ε)": _normalized(x, gamma, beta, 0.0, axis),
-            f"there is one mean for the whole array: take one for each {per}": (
-                gamma * (x - x.mean()) / np.sqrt(x.var() + eps) + beta
-            ),
-        }
-        given = {"x": x}
-        same(answer(x, gamma, beta, eps), expected, "the result", given=given, known=known)
+        rows = np.moveaxis(x, axis, 0)
+        mean = sum(rows) / len(rows)
+        var = sum((row - mean) ** 2 for row in rows) / len(rows)
+        expected = gamma * np.moveaxis((rows - mean) / np.sqrt(var + eps), 0, axis) + beta
+        agree(answer, (x, gamma, beta, eps), expected, quote="entry")
+
+
+def _mistaken_normalizations(x, gamma, beta, eps, axis, per):
+    def normalized(eps=eps, axis=axis, ddof=0):
+        mean, var = x.mean(axis, keepdims=True), x.var(axis, ddof=ddof, keepdims=True)
+        return gamma * (x - mean) / np.sqrt(var + eps) + beta
+
+    mean, std = x.mean(axis, keepdims=True), x.std(axis, keepdims=True)
+    return {
+        f"the statistics run along the wrong axis: take one mean for each {per}": (
+            normalized(axis=1 - axis)
+        ),
+        "γ and β are missing: the last step is γ·ẑ + β": (normalized() - beta) / gamma,
+        "the variance is divided by n − 1: a normalization divides by n": normalized(ddof=1),
+        "ε belongs under the root: √(σ² + ε)": gamma * (x - mean) / (std + eps) + beta,
+        "ε is missing: √(σ² + ε)": normalized(eps=0),
+        f"there is one mean for the whole array: take one for each {per}": normalized(axis=(0, 1)),
+    }
 
 
 @exercise(
@@ -128,27 +103,12 @@ def normalize_batch(x, gamma, beta, eps):
 
 @normalize_batch.check
 def _(answer, rng):
-    _check_normalization(answer, rng, 0, 1, "feature")
+    _check_normalization(answer, rng, 0)
 
 
-@normalize_batch.wrong("along the wrong axis: take one mean for each feature")
-def _over_features(x, gamma, beta, eps):
-    return _normalized(x, gamma, beta, eps, 1)
-
-
-@normalize_batch.wrong("γ and β are missing")
-def _bare(x, gamma, beta, eps):
-    return (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0) + eps)
-
-
-@normalize_batch.wrong("divided by n − 1")
-def _unbiased(x, gamma, beta, eps):
-    return gamma * (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0, ddof=1) + eps) + beta
-
-
-@normalize_batch.wrong("ε belongs under the root")
-def _outside(x, gamma, beta, eps):
-    return gamma * (x - x.mean(axis=0)) / (x.std(axis=0) + eps) + beta
+@normalize_batch.mistakes
+def _(x, gamma, beta, eps):
+    return _mistaken_normalizations(x, gamma, beta, eps, 0, "feature")
 
 
 @normalize_batch.wrong("x is changed in place")
@@ -176,27 +136,15 @@ def normalize_layer(x, gamma, beta, eps):
 
 @normalize_layer.check
 def _(answer, rng):
-    _check_normalization(answer, rng, 1, 0, "example")
+    _check_normalization(answer, rng, 1)
 
 
-@normalize_layer.wrong("along the wrong axis: take one mean for each example")
-def _over_batch(x, gamma, beta, eps):
-    return _normalized(x, gamma, beta, eps, 0)
+@normalize_layer.mistakes
+def _(x, gamma, beta, eps):
+    return _mistaken_normalizations(x, gamma, beta, eps, 1, "example")
 
 
-@normalize_layer.wrong("γ and β are missing")
-def _bare_layer(x, gamma, beta, eps):
-    return _normalized(x, 1.0, 0.0, eps, 1)
-
-
-@normalize_layer.wrong("ValueError")
-def _no_keepdims(x, gamma, beta, eps):
-    return gamma * (x - x.mean(axis=1)) / np.sqrt(x.var(axis=1) + eps) + beta
-
-
-@normalize_layer.wrong("one mean for the whole array")
-def _over_all(x, gamma, beta, eps):
-    return gamma * (x - x.mean()) / np.sqrt(x.var() + eps) + beta
+normalize_layer.wrongs({"ValueError": lambda x, gamma, beta, eps: x - x.mean(axis=1)})
 
 
 # ---------------------------------------------------------------- 04.4
@@ -224,40 +172,28 @@ def _(answer, rng):
         x = rng.normal(1, 2, size=(n, d))
         mean, var = rng.normal(size=d), rng.uniform(0.5, 2, size=d)
         batch_mean = np.array([math.fsum(column) / n for column in x.T])
-        squares = np.array([math.fsum((c - c.mean()) ** 2) for c in x.T])
-        swapped = "momentum is the share of the new value: you gave it to the old one"
-        old, new = 1 - momentum, momentum
-        got = unpack(answer(mean, var, x, momentum), "mean", "variance")
-        known = {swapped: new * mean + old * batch_mean, "this forgets all before": batch_mean}
-        same(got[0], old * mean + new * batch_mean, "the mean", known=known)
-        known = {
-            "the biased variance: divide by N − 1 here": old * var + new * squares / n,
-            "deviations are averaged: average variances": (
-                old * var + new * np.sqrt(squares / (n - 1))
-            ),
+        batch_var = np.array([math.fsum((c - c.mean()) ** 2) / (n - 1) for c in x.T])
+        expected = {
+            "the mean": mean + momentum * (batch_mean - mean),
+            "the variance": var + momentum * (batch_var - var),
         }
-        same(got[1], old * var + new * squares / (n - 1), "the variance", known=known)
+        agree(answer, (mean, var, x, momentum), expected)
 
 
-@update_running.wrong("momentum is the share of the new value")
-def _keras_momentum(mean, var, x, momentum):
-    return (
-        momentum * mean + (1 - momentum) * x.mean(axis=0),
-        momentum * var + (1 - momentum) * x.var(axis=0, ddof=1),
-    )
-
-
-@update_running.wrong("the biased variance")
-def _biased(mean, var, x, momentum):
-    return (
-        (1 - momentum) * mean + momentum * x.mean(axis=0),
-        (1 - momentum) * var + momentum * x.var(axis=0),
-    )
-
-
-@update_running.wrong("this forgets all before")
-def _forgets(mean, var, x, momentum):
-    return x.mean(axis=0), x.var(axis=0, ddof=1)
+@update_running.mistakes
+def _(mean, var, x, momentum):
+    old, new = 1 - momentum, momentum
+    return {
+        "momentum is the share of the new value: you gave it to the old one": (
+            update_running.reference(mean, var, x, 1 - momentum)
+        ),
+        "this forgets all before": (x.mean(axis=0), x.var(axis=0, ddof=1)),
+        "the biased variance: divide by N − 1 here": (..., old * var + new * x.var(axis=0)),
+        "deviations are averaged: average variances": (
+            ...,
+            old * var + new * x.std(axis=0, ddof=1),
+        ),
+    }
 
 
 @update_running.wrong("mean is changed in place")
@@ -289,34 +225,17 @@ def _(answer, rng):
         x = rng.normal(size=sizes(rng, 2))
         keep = rng.random(x.shape) >= p
         keep.flat[:2] = True, p == 0
-        kept = np.where(keep, x, 0.0)
-        known = {
-            "the scale is missing: on average the output is too small by 1 − p": kept,
-            "divide by 1 − p, not by p: p is the share that is lost": kept / p if p else kept,
-            "the mask is upside down: keep is True for those that stay": (x - kept) / (1 - p),
-            "multiply or divide? The survivors must become larger": kept * (1 - p),
-        }
-        same(answer(x, keep, p), kept / (1 - p), "the output", given={"x": x}, known=known)
+        agree(answer, (x, keep, p), np.where(keep, x / (1 - p), 0.0), "the output", quote="entry")
 
 
-@dropout.wrong("the scale is missing")
-def _no_scale(x, keep, p):
-    return x * keep
-
-
-@dropout.wrong("not by p: p is the share")
-def _by_p(x, keep, p):
-    return x * keep / max(p, 1e-9)
-
-
-@dropout.wrong("the mask is upside down")
-def _upside_down(x, keep, p):
-    return x * ~keep / (1 - p)
-
-
-@dropout.wrong("The survivors must become larger")
-def _smaller(x, keep, p):
-    return x * keep * (1 - p)
+@dropout.mistakes
+def _(x, keep, p):
+    return {
+        "the scale is missing: on average the output is too small by 1 − p": x * keep,
+        "divide by 1 − p, not by p: p is the share that is lost": x * keep / p,
+        "the mask is upside down: keep is True for those that stay": x * ~keep / (1 - p),
+        "multiply or divide? The survivors must become larger": x * keep * (1 - p),
+    }
 
 
 # ---------------------------------------------------------------- 04.6
@@ -340,42 +259,20 @@ def _(answer, rng):
     for dims in (1, 2):
         w = rng.normal(size=sizes(rng, dims))
         l1, l2 = (float(v) for v in rng.uniform(0.1, 2, size=2))
-        sign = np.where(w > 0, 1.0, -1.0)
-        known = {
-            "the ½ cancels the 2 of the derivative: the L2 part is l2·w": l1 * sign + 2 * l2 * w,
-            "the slope of |w| is its sign, not its size": l1 * np.abs(w) + l2 * w,
-            "this is the penalty of each weight: its gradient is asked for": (
-                l1 * np.abs(w) + l2 * w * w / 2
-            ),
-            "the slope of |w| is −1 for w < 0: where is its sign?": l1 + l2 * w,
-            "this is the step downhill: the gradient has the other sign": -l1 * sign - l2 * w,
-        }
-        same(answer(w, l1, l2), l1 * sign + l2 * w, "the gradient", given={"w": w}, known=known)
+        expected = np.where(w > 0, l1, -l1) + l2 * w
+        agree(answer, (w, l1, l2), expected, "the gradient", quote="entry")
 
 
-@penalty_gradient.wrong("the ½ cancels the 2")
-def _twice(w, l1, l2):
-    return l1 * np.sign(w) + 2 * l2 * w
-
-
-@penalty_gradient.wrong("its sign, not its size")
-def _size(w, l1, l2):
-    return l1 * np.abs(w) + l2 * w
-
-
-@penalty_gradient.wrong("this is the penalty of each weight")
-def _penalty(w, l1, l2):
-    return l1 * np.abs(w) + l2 * w**2 / 2
-
-
-@penalty_gradient.wrong("where is its sign?")
-def _no_sign(w, l1, l2):
-    return l1 + l2 * w
-
-
-@penalty_gradient.wrong("the gradient has the other sign")
-def _downhill(w, l1, l2):
-    return -l1 * np.sign(w) - l2 * w
+@penalty_gradient.mistakes
+def _(w, l1, l2):
+    sign, size = np.sign(w), np.abs(w)
+    return {
+        "the ½ cancels the 2 of the derivative: the L2 part is l2·w": l1 * sign + 2 * l2 * w,
+        "the slope of |w| is its sign, not its size": l1 * size + l2 * w,
+        "this is the penalty of each weight: its gradient is asked for": l1 * size + l2 * w**2 / 2,
+        "the slope of |w| is −1 for w < 0: where is its sign?": l1 + l2 * w,
+        "this is the step downhill: the gradient has the other sign": -l1 * sign - l2 * w,
+    }
 
 
 # ---------------------------------------------------------------- 04.7
@@ -410,53 +307,27 @@ def _(answer, rng):
     cases += [(rng.permutation(20).astype(float), int(rng.integers(2, 6)))]
     cases += [(np.round(rng.random(30), 1), 4)]
     for losses, patience in cases:
-        ends = [
-            e
-            for e in range(len(losses))
-            if e - int(np.argmin(losses[: e + 1])) >= patience
-        ]  # fmt: skip
-        stopped = ends[0] if ends else len(losses) - 1
-        best = int(np.argmin(losses[: stopped + 1]))
-        case = f"for losses {losses.tolist()} and patience {patience} "
-        got = [numbers(part, "each answer", ()) for part in
-               unpack(answer(losses, patience), "best", "stopped")]  # fmt: skip
-        if (got[0], got[1]) == (best, stopped):
-            continue
-        if (got[0], got[1]) == (stopped, best):
-            raise Wrong("the pair is swapped: best first, then stopped")
-        if got[1] == stopped and got[0] == stopped:
-            raise Wrong(case + f"the weights to keep are those of epoch {best}, not of the last")
-        if got[0] == int(np.argmin(losses)) and got[0] > stopped:
-            raise Wrong(case + f"training ends after epoch {stopped}: later losses are never seen")
-        if got[1] == stopped + 1:
-            raise Wrong(case + f"you stop one epoch late: {stopped} − {best} ≥ {patience}")
-        raise Wrong(
-            case + f"the answer is ({best}, {stopped}), got ({show(got[0])}, {show(got[1])})"
-        )
+        lowest = [int(np.argmin(losses[: epoch + 1])) for epoch in range(len(losses))]
+        waits = [epoch - best >= patience for epoch, best in enumerate(lowest)]
+        stopped = waits.index(True) if any(waits) else len(losses) - 1
+        expected = {"best": lowest[stopped], "stopped": stopped}
+        agree(answer, (losses, patience), expected, quote="all")
 
 
-@early_stopping.wrong("not of the last")
-def _keeps_last(losses, patience):
-    _, stopped = early_stopping.reference(losses, patience)
-    return stopped, stopped
+@early_stopping.mistakes
+def _(losses, patience):
+    best, stopped = early_stopping.reference(losses, patience)
+    return {
+        "the pair is swapped: best first, then stopped": (stopped, best),
+        "the weights to keep are those of the best epoch, not of the last": (stopped, ...),
+        "training has ended by then: later losses are never seen": (np.argmin(losses), ...),
+        "you stop one epoch late: stop as soon as epoch − best ≥ patience": (
+            early_stopping.reference(losses, patience + 1)
+        ),
+    }
 
 
-@early_stopping.wrong("later losses are never seen")
-def _clairvoyant(losses, patience):
-    return int(np.argmin(losses)), early_stopping.reference(losses, patience)[1]
-
-
-@early_stopping.wrong("you stop one epoch late")
-def _late(losses, patience):
-    return early_stopping.reference(losses, patience + 1)
-
-
-@early_stopping.wrong("the pair is swapped")
-def _swapped(losses, patience):
-    return early_stopping.reference(losses, patience)[::-1]
-
-
-@early_stopping.wrong("the answer is (")
+@early_stopping.wrong("must be")
 def _first_rise(losses, patience):
     for epoch in range(1, len(losses)):
         if losses[epoch] >= losses[epoch - 1]:
@@ -486,35 +357,27 @@ def _(answer, rng):
     for _ in range(2):
         n, m, d = sizes(rng, 3)
         train, test = rng.normal(1, 2, size=(n, d)), rng.normal(3, 4, size=(m, d))
-        both = np.concatenate([train, test])
-
-        def by(a, source):
-            centered = source - sum(source) / len(source)
-            return (a - sum(source) / len(source)) / np.sqrt(sum(centered**2) / len(source))
-
-        got = unpack(answer(train, test), "train", "test")
-        leak = "the test set has leaked in: take mean and deviation from train alone"
-        whole = "one mean for the whole array: take one for each feature"
-        known = {leak: by(train, both), whole: (train - train.mean()) / train.std()}
-        same(got[0], by(train, train), "train", known=known)
-        own = "the test set is standardized by itself: use the map that train has fixed"
-        same(got[1], by(test, train), "test", known={own: by(test, test), leak: by(test, both)})
+        mean = sum(train) / n
+        deviation = np.sqrt(sum((train - mean) ** 2) / n)
+        expected = {"train": (train - mean) / deviation, "test": (test - mean) / deviation}
+        agree(answer, (train, test), expected)
 
 
-@standardize_both.wrong("the test set has leaked in")
-def _leak(train, test):
-    both = np.concatenate([train, test])
-    return tuple((a - both.mean(axis=0)) / both.std(axis=0) for a in (train, test))
+@standardize_both.mistakes
+def _(train, test):
+    def by(source, axis=0):
+        return tuple((a - source.mean(axis)) / source.std(axis) for a in (train, test))
 
-
-@standardize_both.wrong("standardized by itself")
-def _each_its_own(train, test):
-    return tuple((a - a.mean(axis=0)) / a.std(axis=0) for a in (train, test))
-
-
-@standardize_both.wrong("one mean for the whole array")
-def _one_mean(train, test):
-    return tuple((a - train.mean()) / train.std() for a in (train, test))
+    return {
+        "the test set has leaked in: take mean and deviation from train alone": (
+            by(np.concatenate([train, test]))
+        ),
+        "one mean for the whole array: take one for each feature": by(train, axis=None),
+        "the test set is standardized by itself: use the map that train has fixed": (
+            ...,
+            by(test)[1],
+        ),
+    }
 
 
 @standardize_both.wrong("train is changed in place")
@@ -549,45 +412,26 @@ def _(answer, rng):
         weights = rng.normal(size=(depth, d, d))
         slopes = rng.uniform(0.1, 1, size=(depth, d))
         g = 3 * rng.normal(size=d)
-
-        def norm_after(order, transposed=True, bend=True, W=weights, s=slopes, g=g, d=d):
-            J = np.eye(d)
-            for k in order:
-                step = (W[k].T if transposed else W[k]) @ np.diag(s[k] if bend else np.ones(d))
-                J = step @ J
-            return float(np.sqrt(np.sum((J @ g) ** 2)))
-
-        down, up = range(depth - 1, -1, -1), range(depth)
-        start = float(np.sqrt(np.sum(g * g)))
-        known = {
-            "divide by the norm of g: the ratio is asked for": norm_after(down),
-            "W is not transposed: back through a layer it is Wᵀ": norm_after(down, False) / start,
-            "the slopes are missing: δ = slope ⊙ g comes first": (
-                norm_after(down, bend=False) / start
-            ),
-            "this begins at layer 1: a gradient starts at the top": norm_after(up) / start,
-        }
-        same(answer(weights, slopes, g), norm_after(down) / start, "the ratio", known=known)
+        J = np.eye(d)  # of the whole chain, as one matrix
+        for W, slope in zip(weights, slopes, strict=True):
+            J = np.diag(slope) @ W @ J
+        ratio = np.sqrt(np.sum((g @ J) ** 2) / np.sum(g * g))
+        agree(answer, (weights, slopes, g), ratio, "the ratio")
 
 
-@gradient_ratio.wrong("W is not transposed")
-def _not_transposed(weights, slopes, g):
-    return gradient_ratio.reference(weights.mT, slopes, g)
-
-
-@gradient_ratio.wrong("the slopes are missing")
-def _linear(weights, slopes, g):
-    return gradient_ratio.reference(weights, np.ones_like(slopes), g)
-
-
-@gradient_ratio.wrong("divide by the norm of g")
-def _no_ratio(weights, slopes, g):
-    return gradient_ratio.reference(weights, slopes, g) * np.linalg.norm(g)
-
-
-@gradient_ratio.wrong("a gradient starts at the top")
-def _from_below(weights, slopes, g):
-    return gradient_ratio.reference(weights[::-1], slopes[::-1], g)
+@gradient_ratio.mistakes
+def _(weights, slopes, g):
+    ratio = gradient_ratio.reference
+    return {
+        "divide by the norm of g: the ratio is asked for": (
+            ratio(weights, slopes, g) * np.linalg.norm(g)
+        ),
+        "W is not transposed: back through a layer it is Wᵀ": ratio(weights.mT, slopes, g),
+        "the slopes are missing: δ = slope ⊙ g comes first": ratio(weights, 0 * slopes + 1, g),
+        "this begins at layer 1: a gradient starts at the top": (
+            ratio(weights[::-1], slopes[::-1], g)
+        ),
+    }
 
 
 # ---------------------------------------------------------------- 04.10
@@ -619,34 +463,21 @@ def _(answer, rng):
         f"z ↦ {b:.2f} + sin z": lambda z: b + np.sin(z),
     }
     nodes, weights = np.polynomial.hermite_e.hermegauss(200)  # exact means, without the sample
-    weights = weights / weights.sum()
     z = rng.permutation(norm.ppf((np.arange(100_000) + 0.5) / 100_000))
     for name, f in cases.items():
-        mean, square = weights @ f(nodes), weights @ f(nodes) ** 2
-        known = {
-            f"for {name}: this is E[f(z)²]; what c makes c · E[f(z)²] = 1?": square,
-            f"for {name}: this is 1/Var f(z); a weighted sum sees the mean square, for "
-            "the weights have mean 0": 1 / (square - mean**2),
-            f"for {name}: this is the standard deviation; c is a variance": square**-0.5,
-        }
-        same(answer(z, f), 1 / square, f"c for {name}", rtol=5e-3, known=known)
+        expected = weights.sum() / (weights @ f(nodes) ** 2)
+        agree(answer, (z, f), expected, f"c for {name}", rtol=5e-3)
 
 
-@variance_factor.wrong("this is E[f(z)²]")
-def _mean_square(z, f):
-    return np.mean(f(z) ** 2)
+@variance_factor.mistakes
+def _(z, f):
+    square = np.mean(f(z) ** 2)
+    return {
+        "{part}: this is E[f(z)²]; what c makes c · E[f(z)²] = 1?": square,
+        "{part}: this is 1/Var f(z); a weighted sum sees the mean square, for the weights have "
+        "mean 0": 1 / np.var(f(z)),
+        "{part}: this is the standard deviation; c is a variance": square**-0.5,
+    }
 
 
-@variance_factor.wrong("a weighted sum sees the mean square")
-def _by_variance(z, f):
-    return 1 / np.var(f(z))
-
-
-@variance_factor.wrong("this is the standard deviation")
-def _deviation(z, f):
-    return np.mean(f(z) ** 2) ** -0.5
-
-
-@variance_factor.wrong("c for z ↦ z must be 1.0")
-def _always_he(z, f):
-    return 2.0
+variance_factor.wrongs({"c for z ↦ z must be 1.0": lambda z, f: 2.0})
