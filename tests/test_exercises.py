@@ -611,6 +611,13 @@ def test_a_mistake_that_shows_on_one_input_only_is_tried_on_a_second():
     assert len(inputs) == 4  # wrong at the first; three more were tried until it was wrong again
 
 
+def test_of_two_mistakes_that_look_alike_the_check_waits_for_an_input_that_tells_them_apart():
+    exercise = doubling()
+    exercise.mistakes(lambda x: {"the square, until 3": x**2 + (x[0] > 2)})
+    assert exercise.judge(lambda x: x**2 + (x[0] > 2), LIMIT).text == "the square, until 3"
+    assert exercise.judge(lambda x: x**2, LIMIT).text == "this is the square"
+
+
 def test_results_that_are_not_finite_are_one_mistake():
     exercise = made(lambda x: x, lambda answer, x: agree(answer, (x,), x))
     exercise.mistakes(lambda x: {"0/0": 0 * x / 0})

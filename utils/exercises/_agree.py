@@ -74,8 +74,8 @@ def agree(
     """Check that the learner's function gives for `args` what it must, and name the mistake.
 
     Where it does not, the exercise's mistakes are tried on the same `args`. One that gives what the
-    learner's function gave is suspected. It is named once it has explained `DRAWS` inputs; if it
-    fails to explain one, the message is what the first wrong result looks like by itself. So a
+    learner's function gave is suspected. It is named once it alone has explained `DRAWS` inputs; if
+    it fails to explain one, the message is what the first wrong result looks like by itself. So a
     check goes on after a wrong result, and `examine` runs it again if need be.
 
     Args:
@@ -146,17 +146,19 @@ def examine(
 
 
 def _conclude(draws: Sequence[Draw], suspicion: Suspicion) -> None:
-    """Raise `Wrong` once a mistake has explained enough, or no known one explains all draws."""
+    """Raise `Wrong` once one mistake has explained enough, or if none explains all draws."""
     part, scores = suspicion.part, {}
     for mistake in dict.fromkeys(m for draw in draws for m in draw.mistakes()):
         explained = [draw.score(mistake, part) for draw in draws]
         if all(explained):
             scores[mistake] = sum(explained)
-    best = max(scores, key=scores.get, default=None)
-    suspicion.text = suspicion.fault
-    if best is not None:
-        suspicion.text = best.replace("{part}", suspicion.name) + suspicion.case
-    if best is None or sum(draw.is_wrong(part) for draw in draws) >= DRAWS:
+    if not scores:
+        suspicion.text = suspicion.fault
+        raise Wrong(suspicion.text)
+    best = max(scores, key=scores.get)
+    suspicion.text = best.replace("{part}", suspicion.name) + suspicion.case
+    is_clear = list(scores.values()).count(scores[best]) == 1
+    if is_clear and sum(draw.is_wrong(part) for draw in draws) >= DRAWS:
         raise Wrong(suspicion.text)
 
 

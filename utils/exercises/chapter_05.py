@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 
+from utils.exercises._agree import agree
 from utils.exercises._compare import Wrong, numbers, same, show, sizes, unpack
 from utils.exercises._exercise import exercise
 
@@ -34,68 +35,26 @@ def places(size, K, s, p, d):
 
 @places.check
 def _(answer, rng):
-    named = 0
-    while named < 5:
+    for i in range(25):
         size = rng.integers(20, 40, 2)
-        K, s, p, d = rng.integers([2, 2, 1, 2], [6, 5, 4, 4]).tolist()
-        known = {
-            "the start at 0 counts too: + 1 after the floor": (size + 2 * p - d * (K - 1) - 1) // s,
-            "the padding is on both sides: 2p": (size + p - d * (K - 1) - 1) // s + 1,
-            "dilation is missing: the kernel spans d·(K − 1) + 1 pixels": (size + 2 * p - K) // s
-            + 1,
-            "the kernel spans d·(K − 1) + 1 pixels, not d·K": (size + 2 * p - d * K) // s + 1,
-            "a place where the kernel does not fit is counted: round down": 1
-            - (d * (K - 1) + 1 - size - 2 * p) // s,
-        }
-        if len({tuple(value) for value in [_count(size, K, s, p, d), *known.values()]}) == 6:
-            _same_places(answer, size, K, s, p, d, known)
-            named += 1
-    for _ in range(20):
-        _same_places(answer, rng.integers(20, 40, 2), *rng.integers([1, 1, 0, 1], 5).tolist(), {})
+        low, high = ([2, 2, 1, 2], [6, 5, 4, 4]) if i < 5 else ([1, 1, 0, 1], [5, 5, 5, 5])
+        K, s, p, d = rng.integers(low, high).tolist()
+        axes = [range(-p, side + p) for side in size.tolist()]  # each place is tried
+        count = [sum(start + d * (K - 1) in axis for start in axis[::s]) for axis in axes]
+        agree(answer, (size, K, s, p, d), count, "(H′, W′)", quote="all")
 
 
-def _count(size, K, s, p, d):
-    """The places of the kernel, each of them tried."""
-    axes = [range(-p, side + p) for side in size.tolist()]
-    return np.array([sum(start + d * (K - 1) in axis for start in axis[::s]) for axis in axes])
-
-
-def _same_places(answer, size, K, s, p, d, known):
-    got = numbers(answer(size, K, s, p, d), "(H′, W′)", (2,))
-    if (got % 1).any():
-        raise Wrong(f"{show(got.max())} places: divide by // so that the numbers are whole")
-    what = f"places([{size[0]}, {size[1]}], {K}, {s}, {p}, {d})"
-    same(got, _count(size, K, s, p, d), what, known=known)
-
-
-@places.wrong("the start at 0 counts too")
-def _no_start(size, K, s, p, d):
-    return (size + 2 * p - d * (K - 1) - 1) // s
-
-
-@places.wrong("the padding is on both sides")
-def _one_side(size, K, s, p, d):
-    return (size + p - d * (K - 1) - 1) // s + 1
-
-
-@places.wrong("dilation is missing")
-def _no_dilation(size, K, s, p, d):
-    return (size + 2 * p - K) // s + 1
-
-
-@places.wrong("not d·K")
-def _wide_kernel(size, K, s, p, d):
-    return (size + 2 * p - d * K) // s + 1
-
-
-@places.wrong("round down")
-def _round_up(size, K, s, p, d):
-    return np.ceil((size + 2 * p - d * (K - 1) - 1) / s) + 1
-
-
-@places.wrong("divide by //")
-def _fraction(size, K, s, p, d):
-    return (size + 2 * p - d * (K - 1) - 1) / s + 1
+@places.mistakes
+def _(size, K, s, p, d):
+    last = size + 2 * p - d * (K - 1) - 1
+    return {
+        "the start at 0 counts too: + 1 after the floor": last // s,
+        "the padding is on both sides: 2p": (last - p) // s + 1,
+        "dilation is missing: the kernel spans d·(K − 1) + 1 pixels": (size + 2 * p - K) // s + 1,
+        "the kernel spans d·(K − 1) + 1 pixels, not d·K": (size + 2 * p - d * K) // s + 1,
+        "a place where the kernel does not fit is counted: round down": np.ceil(last / s) + 1,
+        "divide by // so that the numbers are whole": last / s + 1,
+    }
 
 
 # ---------------------------------------------------------------- 05.2
@@ -120,50 +79,30 @@ def _(answer, rng):
     for _ in range(3):
         C, C_out, K, H, W = sizes(rng, 5)
         shape = np.array([C_out, C, K, K])
-        parameters, work = unpack(answer(shape, H, W), "the parameters", "the multiplications")
-        weights = np.ones(shape).size
-        known = {
-            "the bias is missing: one for each output channel": weights,
-            "an output channel has one bias, not one for each kernel": weights + C_out * C,
-            "the bias belongs to the output channels": weights + C,
-            "the kernels are shared by all places: H_out and W_out are not in the parameters": H
-            * W
-            * (weights + C_out),
-            "each output channel has a kernel for every input channel": C_out * K**2 + C_out,
+        kernels = np.ones(shape)
+        expected = {
+            "the number of parameters": kernels.size + len(kernels),
+            "the number of multiplications": kernels.size * H * W,
         }
-        same(parameters, weights + C_out, "the number of parameters", known=known)
-        known = {
-            "adding the bias is no multiplication": (weights + C_out) * H * W,
-            "every place is computed anew: H_out·W_out times": weights,
-        }
-        same(work, weights * H * W, "the number of multiplications", known=known)
+        agree(answer, (shape, H, W), expected)
 
 
-@conv_costs.wrong("the bias is missing")
-def _no_bias(shape, H_out, W_out):
-    return np.prod(shape), np.prod(shape) * H_out * W_out
-
-
-@conv_costs.wrong("the kernels are shared by all places")
-def _not_shared(shape, H_out, W_out):
-    return (np.prod(shape) + shape[0]) * H_out * W_out, np.prod(shape) * H_out * W_out
-
-
-@conv_costs.wrong("a kernel for every input channel")
-def _one_kernel(shape, H_out, W_out):
-    C_out, _, K, _ = shape
-    return C_out * K**2 + C_out, C_out * K**2 * H_out * W_out
-
-
-@conv_costs.wrong("every place is computed anew")
-def _one_place(shape, H_out, W_out):
-    return np.prod(shape) + shape[0], np.prod(shape)
-
-
-@conv_costs.wrong("adding the bias is no multiplication")
-def _bias_multiplied(shape, H_out, W_out):
-    parameters = np.prod(shape) + shape[0]
-    return parameters, parameters * H_out * W_out
+@conv_costs.mistakes
+def _(shape, H_out, W_out):
+    C_out, C, K, _ = shape
+    weights, one, places = C_out * C * K**2, C_out * K**2, H_out * W_out
+    return {
+        "the bias is missing: one for each output channel": (weights, ...),
+        "an output channel has one bias, not one for each kernel": (weights + C_out * C, ...),
+        "the bias belongs to the output channels": (weights + C, ...),
+        "the kernels are shared by all places: H_out and W_out are not in the parameters": (
+            (weights + C_out) * places,
+            ...,
+        ),
+        "each output channel has a kernel for every input channel": (one + C_out, one * places),
+        "adding the bias is no multiplication": (..., (weights + C_out) * places),
+        "every place is computed anew: H_out·W_out times": (..., weights),
+    }
 
 
 # ---------------------------------------------------------------- 05.3
@@ -192,42 +131,25 @@ def _(answer, rng):
     for K in (3, 2, 1):
         H, W = sizes(rng, 2)
         x, w = rng.normal(size=(H + 2, W + 2)), rng.normal(size=(K, K))
-        windows = _windows(x, K)
-        padded = _windows(np.pad(x, (K - 1) // 2), K) if K % 2 else windows
-        known = {
-            "the kernel is turned by 180°: that is the convolution of mathematics, a layer "
-            "does not turn it": np.einsum("ijmn,mn->ij", windows, w[::-1, ::-1]),
-            "the kernel is transposed: row m of the kernel goes with row i + m": np.einsum(
-                "ijmn,nm->ij", windows, w
-            ),
-            "the image is padded here: only places where the whole kernel fits count": np.einsum(
-                "ijmn,mn->ij", padded, w
-            ),
-            "this is a mean: add the products, do not divide": np.einsum("ijmn,mn->ij", windows, w)
-            / K**2,
-        }
-        expected = np.einsum("ijmn,mn->ij", windows, w)
-        same(answer(x, w), expected, "the feature map", known=known)
+        expected = np.einsum("ijmn,mn->ij", _windows(x, K), w)
+        agree(answer, (x, w), expected, "the feature map")
 
 
-@cross_correlate.wrong("the kernel is turned by 180°")
-def _turned(x, w):
-    return np.einsum("ijmn,mn->ij", _windows(x, len(w)), w[::-1, ::-1])
+@cross_correlate.mistakes
+def _(x, w):
+    K, correlate = len(w), cross_correlate.reference
+    return {
+        "the kernel is turned by 180°: that is the convolution of mathematics, a layer does not "
+        "turn it": correlate(x, w[::-1, ::-1]),
+        "the kernel is transposed: row m of the kernel goes with row i + m": correlate(x, w.T),
+        "the image is padded here: only places where the whole kernel fits count": (
+            correlate(np.pad(x, (K - 1) // 2), w)
+        ),
+        "this is a mean: add the products, do not divide": correlate(x, w) / K**2,
+    }
 
 
-@cross_correlate.wrong("the kernel is transposed")
-def _transposed(x, w):
-    return np.einsum("ijmn,nm->ij", _windows(x, len(w)), w)
-
-
-@cross_correlate.wrong("the image is padded here")
-def _padded(x, w):
-    return np.einsum("ijmn,mn->ij", _windows(np.pad(x, (len(w) - 1) // 2), len(w)), w)
-
-
-@cross_correlate.wrong("must have shape")
-def _last_missing(x, w):
-    return np.einsum("ijmn,mn->ij", _windows(x, len(w)), w)[:-1, :-1]
+cross_correlate.wrongs({"must have shape": lambda x, w: cross_correlate.reference(x, w)[:-1, :-1]})
 
 
 # ---------------------------------------------------------------- 05.4
@@ -255,54 +177,30 @@ def _(answer, rng):
         C, C_out, H, W = sizes(rng, 4)
         x, w = rng.normal(size=(C, H, W)), rng.normal(size=(C_out, C, 3, 3))
         b = rng.normal(size=C_out)
-        parts = np.array(
-            [[np.einsum("ijmn,mn->ij", _windows(x[k], 3), w[c, k]) for k in range(C)]
-             for c in range(C_out)]
-        )  # fmt: skip
-        bias = b[:, None, None]
-        z = parts.sum(axis=1) + bias
-        known = {
-            "the ReLU is missing": z,
-            "the bend comes too early: first the sum over the channels, then the ReLU": np.maximum(
-                parts, 0
-            ).sum(axis=1)
-            + bias,
-            "the bend comes too early: the bias belongs inside the ReLU": np.maximum(z - bias, 0)
-            + bias,
-            "the bias is missing": np.maximum(z - bias, 0),
-            f"the bias is added C = {C} times: once an output channel": np.maximum(
-                z + (C - 1) * bias, 0
-            ),
-            "only the first input channel is read: sum over all of them": np.maximum(
-                parts[:, 0] + bias, 0
-            ),
-        }
-        same(answer(x, w, b), np.maximum(z, 0), "the output", known=known)
+        z = [
+            sum(np.einsum("ijmn,mn->ij", _windows(x[k], 3), w[c, k]) for k in range(C)) + b[c]
+            for c in range(C_out)
+        ]
+        agree(answer, (x, w, b), np.maximum(z, 0), "the output")
 
 
-def _convolved(x, w):
+@conv_layer.mistakes
+def _(x, w, b):
     windows = np.lib.stride_tricks.sliding_window_view(x, w.shape[2:], axis=(1, 2))
-    return np.einsum("kijmn,ckmn->ckij", windows, w)
-
-
-@conv_layer.wrong("first the sum over the channels")
-def _early_bend(x, w, b):
-    return np.maximum(_convolved(x, w), 0).sum(axis=1) + b[:, None, None]
-
-
-@conv_layer.wrong("the ReLU is missing")
-def _no_bend(x, w, b):
-    return _convolved(x, w).sum(axis=1) + b[:, None, None]
-
-
-@conv_layer.wrong("the bias belongs inside the ReLU")
-def _late_bias(x, w, b):
-    return np.maximum(_convolved(x, w).sum(axis=1), 0) + b[:, None, None]
-
-
-@conv_layer.wrong("the bias is added C =")
-def _bias_in_every_channel(x, w, b):
-    return np.maximum((_convolved(x, w) + b[:, None, None, None]).sum(axis=1), 0)
+    parts, bias = np.einsum("kijmn,ckmn->ckij", windows, w), b[:, None, None]
+    z = parts.sum(axis=1)
+    return {
+        "the ReLU is missing": z + bias,
+        "the bend comes too early: first the sum over the channels, then the ReLU": (
+            np.maximum(parts, 0).sum(axis=1) + bias
+        ),
+        "the bend comes too early: the bias belongs inside the ReLU": np.maximum(z, 0) + bias,
+        "the bias is missing": np.maximum(z, 0),
+        "the bias is added C times: once an output channel": np.maximum(z + len(x) * bias, 0),
+        "only the first input channel is read: sum over all of them": (
+            np.maximum(parts[:, 0] + bias, 0)
+        ),
+    }
 
 
 # ---------------------------------------------------------------- 05.5
@@ -330,41 +228,23 @@ def _(answer, rng):
     for K, s in ((2, 1), (3, 1), (3, 2), (2, 3)):
         H, W = sizes(rng, 2)
         x = rng.normal(size=(H + 5, W + 4))
-        windows = _windows(x, K, s)
-        expected = windows.reshape(-1, K * K).T
-        known = {
-            "it is reshaped without moving the axes: rows must be feet, columns places": (
-                windows.reshape(K * K, -1)
-            ),
-            "a row for each place and a column for each foot: transpose it": expected.T,
-            "the stride is missing: the window moves by s": _windows(x, K).reshape(-1, K * K).T,
-            "the feet run down the columns first: reading order is row by row": windows.transpose(
-                0, 1, 3, 2
-            )
-            .reshape(-1, K * K)
-            .T,
-        }
-        same(answer(x, K, s), expected, f"X for K = {K}, s = {s}", known=known)
+        expected = _windows(x, K, s).reshape(-1, K * K).T
+        agree(answer, (x, K, s), expected, f"X for K = {K}, s = {s}")
 
 
-@columns.wrong("a row for each place")
-def _places_first(x, K, s):
-    return _windows(x, K, s).reshape(-1, K * K)
-
-
-@columns.wrong("reshaped without moving the axes")
-def _only_reshaped(x, K, s):
-    return _windows(x, K, s).reshape(K * K, -1)
-
-
-@columns.wrong("the stride is missing")
-def _no_stride(x, K, s):
-    return _windows(x, K).reshape(-1, K * K).T
-
-
-@columns.wrong("the feet run down the columns first")
-def _feet_transposed(x, K, s):
-    return _windows(x, K, s).transpose(0, 1, 3, 2).reshape(-1, K * K).T
+@columns.mistakes
+def _(x, K, s):
+    X = columns.reference(x, K, s)
+    return {
+        "it is reshaped without moving the axes: rows must be feet, columns places": (
+            X.T.reshape(X.shape)
+        ),
+        "a row for each place and a column for each foot: transpose it": X.T,
+        "the stride is missing: the window moves by s": columns.reference(x, K, 1),
+        "the feet run down the columns first: reading order is row by row": (
+            X.reshape(K, K, -1).swapaxes(0, 1).reshape(X.shape)
+        ),
+    }
 
 
 # ---------------------------------------------------------------- 05.6
@@ -396,56 +276,33 @@ def _(answer, rng):
         x, g = rng.normal(size=(2 * h, 2 * v)), rng.normal(size=(h, v))
         if ties:
             x = np.maximum(np.round(x), 0)
-        blocks = x.reshape(h, 2, v, 2)
-        wins = blocks == blocks.max(axis=(1, 3), keepdims=True)
-        first = np.zeros_like(wins)
+        blocks, expected = x.reshape(h, 2, v, 2), np.zeros((h, 2, v, 2))
         for i, j in np.ndindex(h, v):
-            m, n = np.argwhere(wins[i, :, j])[0]
-            first[i, m, j, n] = True
-        upstream = g[:, None, :, None]
-        expected = (first * upstream).reshape(x.shape)
-        count = wins.sum(axis=(1, 3), keepdims=True)
-        known = {
-            "every winner of a tie gets the whole gradient: only the first one does": (
-                wins * upstream
-            ).reshape(x.shape),
-            "a tie shares the gradient: here the first pixel takes all": (
-                wins * upstream / count
-            ).reshape(x.shape),
-            "all four pixels share it: that is the mean's gradient, not the maximum's": np.repeat(
-                np.repeat(g, 2, 0), 2, 1
-            )
-            / 4,
-            "the winner receives 1: multiply by the upstream gradient g": first.reshape(x.shape),
-        }
-        known = {m: v for m, v in known.items() if not np.allclose(v, expected)}
-        same(answer(x, g), expected, "∂L/∂x", known=known)
+            m, n = np.argwhere(blocks[i, :, j] == blocks[i, :, j].max())[0]
+            expected[i, m, j, n] = g[i, j]
+        agree(answer, (x, g), expected.reshape(x.shape), "∂L/∂x")
 
 
-@max_pool_gradient.wrong("only the first one does")
-def _all_winners(x, g):
+@max_pool_gradient.mistakes
+def _(x, g):
     h, v = g.shape
-    blocks = x.reshape(h, 2, v, 2)
+    blocks, upstream = x.reshape(h, 2, v, 2), g[:, None, :, None]
     wins = blocks == blocks.max(axis=(1, 3), keepdims=True)
-    return (wins * g[:, None, :, None]).reshape(x.shape)
-
-
-@max_pool_gradient.wrong("here the first pixel takes all")
-def _shared(x, g):
-    h, v = g.shape
-    blocks = x.reshape(h, 2, v, 2)
-    wins = blocks == blocks.max(axis=(1, 3), keepdims=True)
-    return (wins / wins.sum(axis=(1, 3), keepdims=True) * g[:, None, :, None]).reshape(x.shape)
-
-
-@max_pool_gradient.wrong("that is the mean's gradient")
-def _mean(x, g):
-    return np.repeat(np.repeat(g, 2, 0), 2, 1) / 4
-
-
-@max_pool_gradient.wrong("multiply by the upstream gradient")
-def _winners_only(x, g):
-    return 1.0 * (max_pool_gradient.reference(x, np.ones_like(g)) > 0)
+    count = wins.sum(axis=(1, 3), keepdims=True)
+    return {
+        "every winner of a tie gets the whole gradient: only the first one does": (
+            (wins * upstream).reshape(x.shape)
+        ),
+        "a tie shares the gradient: here the first pixel takes all": (
+            (wins * upstream / count).reshape(x.shape)
+        ),
+        "all four pixels share it: that is the mean's gradient, not the maximum's": (
+            np.kron(g, np.full((2, 2), 0.25))
+        ),
+        "the winner receives 1: multiply by the upstream gradient g": (
+            max_pool_gradient.reference(x, np.ones_like(g))
+        ),
+    }
 
 
 # ---------------------------------------------------------------- 05.7
@@ -471,39 +328,25 @@ def _(answer, rng):
         H, W = (side + 3 for side in sizes(rng, 2))
         x, g = rng.normal(size=(H, W)), rng.normal(size=(H - K + 1, W - K + 1))
         # y is linear in w: its gradient is g against the map of each unit kernel
-        expected = np.array(
-            [[(g * x[m : m + g.shape[0], n : n + g.shape[1]]).sum() for n in range(K)]
-             for m in range(K)]
-        )  # fmt: skip
-        known = {
-            "it is turned by 180°: g is not flipped here": expected[::-1, ::-1],
-            "this is a mean over the places: each of them adds its share": expected / g.size,
-            "the upstream gradient is missing: weigh each window with g": np.array(
-                [[x[m : m + g.shape[0], n : n + g.shape[1]].sum() for n in range(K)]
-                 for m in range(K)]
-            ),
-        }  # fmt: skip
-        same(answer(x, g), expected, "∂L/∂w", known=known)
+        expected = np.zeros((K, K))
+        for m, n in np.ndindex(K, K):
+            expected[m, n] = (g * x[m : m + g.shape[0], n : n + g.shape[1]]).sum()
+        agree(answer, (x, g), expected, "∂L/∂w")
 
 
-@kernel_gradient.wrong("turned by 180°")
-def _turned_gradient(x, g):
-    return kernel_gradient.reference(x, g)[::-1, ::-1]
+@kernel_gradient.mistakes
+def _(x, g):
+    dw = kernel_gradient.reference(x, g)
+    return {
+        "it is turned by 180°: g is not flipped here": dw[::-1, ::-1],
+        "this is a mean over the places: each of them adds its share": dw / g.size,
+        "the upstream gradient is missing: weigh each window with g": (
+            kernel_gradient.reference(x, np.ones_like(g))
+        ),
+    }
 
 
-@kernel_gradient.wrong("a mean over the places")
-def _mean_gradient(x, g):
-    return kernel_gradient.reference(x, g) / g.size
-
-
-@kernel_gradient.wrong("the upstream gradient is missing")
-def _no_upstream(x, g):
-    return kernel_gradient.reference(x, np.ones_like(g))
-
-
-@kernel_gradient.wrong("∂L/∂w is transposed")
-def _transposed_gradient(x, g):
-    return kernel_gradient.reference(x, g).T
+kernel_gradient.wrongs({"∂L/∂w is transposed": lambda x, g: kernel_gradient.reference(x, g).T})
 
 
 # ---------------------------------------------------------------- 05.8
@@ -530,29 +373,22 @@ def image_gradient(w, g):
 @image_gradient.check
 def _(answer, rng):
     for K in (3, 2, 4):
-        h, v = sizes(rng, 2)
-        w, g = rng.normal(size=(K, K)), rng.normal(size=(h, v))
-        wide = np.pad(g, K - 1)
-        expected = np.einsum("ijmn,mn->ij", _windows(wide, K), w[::-1, ::-1])
-        last = np.zeros_like(expected)
-        for i, j in np.ndindex(h, v):
-            last[i : i + K, j : j + K] = w * g[i, j]
-        known = {
-            "the kernel is not turned: on the padded g it must be, by 180°": np.einsum(
-                "ijmn,mn->ij", _windows(wide, K), w
-            ),
-            "a stamp overwrites the ones before it: overlapping stamps add up": last,
-            "the kernel is transposed": np.einsum("ijmn,nm->ij", _windows(wide, K), w[::-1, ::-1]),
-        }
-        same(answer(w, g), expected, "∂L/∂x", known=known)
+        w, g = rng.normal(size=(K, K)), rng.normal(size=sizes(rng, 2))
+        windows = _windows(np.pad(g, K - 1), K)
+        agree(answer, (w, g), np.einsum("ijmn,mn->ij", windows, w[::-1, ::-1]), "∂L/∂x")
 
 
-@image_gradient.wrong("the kernel is not turned")
-def _not_turned(w, g):
-    return np.einsum("ijmn,mn->ij", _windows(np.pad(g, len(w) - 1), len(w)), w)
+@image_gradient.mistakes
+def _(w, g):
+    return {
+        "the kernel is not turned: on the padded g it must be, by 180°": (
+            image_gradient.reference(w[::-1, ::-1], g)
+        ),
+        "the kernel is transposed": image_gradient.reference(w.T, g),
+    }
 
 
-@image_gradient.wrong("overlapping stamps add up")
+@image_gradient.mistake("a stamp overwrites the ones before it: overlapping stamps add up")
 def _overwriting(w, g):
     K = len(w)
     dx = np.zeros((g.shape[0] + K - 1, g.shape[1] + K - 1))
@@ -561,9 +397,9 @@ def _overwriting(w, g):
     return dx
 
 
-@image_gradient.wrong("∂L/∂x must have shape")
-def _too_small(w, g):
-    return np.einsum("ijmn,mn->ij", _windows(g, 2), w[:2, :2])
+image_gradient.wrongs(
+    {"∂L/∂x must have shape": lambda w, g: image_gradient.reference(w, g)[1:-1, 1:-1]}
+)
 
 
 # ---------------------------------------------------------------- 05.9
@@ -590,57 +426,32 @@ def field(layers):
 @field.check
 def _(answer, rng):
     for depth in (1, 2, 3, 4, 6):
-        layers = np.stack(
-            [rng.integers(2, 6, depth), rng.integers(1, 4, depth), rng.integers(1, 4, depth)], 1
-        )
+        layers = np.stack([rng.integers(2 - k, 6 - 2 * k, depth) for k in (0, 1, 1)], axis=1)
         if depth == 2:
             layers[:, 2], layers[0, 1] = 1, 2
         # backward: a number needs s·(side − 1) + d·(K − 1) + 1 of the map before
         side = 1
         for K, s, d in layers[::-1].tolist():
             side = s * (side - 1) + d * (K - 1) + 1
-        strides = layers[:, 1]
-        before, after = np.cumprod([1, *strides[:-1]]), np.cumprod(strides)
-        K, d = layers[:, 0], layers[:, 2]
-        known = {
-            "a stride widens only the layers behind it, not its own: first r, then j": 1
-            + int((d * (K - 1) * after).sum()),
-            "the strides are missing: behind a stride of s a neighbor is s pixels away": 1
-            + int((d * (K - 1)).sum()),
-            "dilation is missing: the kernel spans d·(K − 1) + 1": 1
-            + int(((K - 1) * before).sum()),
-            "the field grows by d·(K − 1)·j, not by K: neighbors overlap": 1
-            + int((d * K * before).sum()),
-            "it starts at r = 1: a pixel sees itself": side - 1,
-        }
-        known = {message: value for message, value in known.items() if value != side}
-        same(answer(layers), side, f"the field of {layers.tolist()}", known=known)
+        agree(answer, (layers,), side, "the field", quote="all")
 
 
-def _summed(layers, kernel, late=False):
-    strides = np.array(layers)[:, 1]
-    j = np.cumprod(strides) if late else np.cumprod([1, *strides[:-1]])
-    return 1 + int((kernel * j).sum())
-
-
-@field.wrong("first r, then j")
-def _stride_first(layers):
-    return _summed(layers, layers[:, 2] * (layers[:, 0] - 1), late=True)
-
-
-@field.wrong("the strides are missing")
-def _no_strides(layers):
-    return 1 + int((layers[:, 2] * (layers[:, 0] - 1)).sum())
-
-
-@field.wrong("dilation is missing")
-def _field_without_dilation(layers):
-    return _summed(layers, layers[:, 0] - 1)
-
-
-@field.wrong("a pixel sees itself")
-def _from_zero(layers):
-    return field.reference(layers) - 1
+@field.mistakes
+def _(layers):
+    K, s, d = layers.T
+    after = np.cumprod(s)
+    j = after // s
+    return {
+        "a stride widens only the layers behind it, not its own: first r, then j": (
+            1 + (d * (K - 1) * after).sum()
+        ),
+        "the strides are missing: behind a stride of s a neighbor is s pixels away": (
+            1 + (d * (K - 1)).sum()
+        ),
+        "dilation is missing: the kernel spans d·(K − 1) + 1": 1 + ((K - 1) * j).sum(),
+        "the field grows by d·(K − 1)·j, not by K: neighbors overlap": 1 + (d * K * j).sum(),
+        "it starts at r = 1: a pixel sees itself": (d * (K - 1) * j).sum(),
+    }
 
 
 # ---------------------------------------------------------------- 05.10
@@ -684,24 +495,15 @@ def _(answer, rng):
         raise Wrong("turned by 90° it is another kernel: treat all four directions alike")
 
 
-@dot_kernel.wrong("the weights must sum to 0")
-def _sum_left():
-    return np.array([[0, -1, 0], [-1, 5, -1], [0, -1, 0]])
-
-
-@dot_kernel.wrong("on a slope that rises to the right")
-def _sobel():
-    return np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]])
-
-
-@dot_kernel.wrong("this must be above 0")
-def _laplace():
-    return np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]])
-
-
-@dot_kernel.wrong("treat all four directions alike")
-def _one_direction():
-    return np.array([[0, -1, 0], [0, 2, 0], [0, -1, 0]])
+dot_kernel.wrongs(
+    {
+        "all weights are 0": np.zeros((3, 3)),
+        "the weights must sum to 0": np.array([[0, -1, 0], [-1, 5, -1], [0, -1, 0]]),
+        "on a slope that rises to the right": np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]]),
+        "this must be above 0": np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]]),
+        "treat all four directions alike": np.array([[0, -1, 0], [0, 2, 0], [0, -1, 0]]),
+    }
+)
 
 
 # ---------------------------------------------------------------- 05.11
@@ -743,29 +545,28 @@ def _(answer, rng):
         if any(part is None for part in ours):
             where = " although its first row is 0" if kind == "zeros" else ""
             raise Wrong(f"this kernel can be split, its rank is 1{where}")
-        got_u, got_v = (numbers(p, n, (K,)) for p, n in zip(ours, "uv", strict=True))
-        known = {"u and v are swapped: w = u vᵀ has u along its rows' axis": w.T}
-        same(np.outer(got_u, got_v), w, "u vᵀ", known=known)
+        got = np.outer(*(numbers(part, name, (K,)) for part, name in zip(ours, "uv", strict=True)))
+        if np.allclose(got, w.T) and not np.allclose(got, w):
+            raise Wrong("u and v are swapped: w = u vᵀ has u along its rows' axis")
+        same(got, w, "u vᵀ")
 
 
-@split.wrong("its rank is above 1")
-def _always(w):
+def _largest_part(w):
     U, sizes, V = np.linalg.svd(w)
     return sizes[0] * U[:, 0], V[0]
 
 
-@split.wrong("u and v are swapped")
-def _swapped(w):
-    u, v = split.reference(w)
-    return v, u
+def _normalized(u, v):
+    return (u, v) if u is None else (u / np.linalg.norm(u), v)
 
 
-@split.wrong("u vᵀ is")
-def _no_size(w):
-    u, v = split.reference(w)
-    return (None, None) if u is None else (u / np.linalg.norm(u), v)
-
-
-@split.wrong("this kernel can be split")
-def _exact(w):
-    return (None, None) if np.linalg.det(w) != 0 or w[0, 0] == 0 else split.reference(w)
+split.wrongs(
+    {
+        "its rank is above 1": _largest_part,
+        "u and v are swapped": lambda w: split.reference(w)[::-1],
+        "u vᵀ is": lambda w: _normalized(*split.reference(w)),
+        "this kernel can be split": lambda w: (
+            (None, None) if np.linalg.det(w) != 0 or w[0, 0] == 0 else split.reference(w)
+        ),
+    }
+)
