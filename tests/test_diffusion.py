@@ -47,26 +47,26 @@ def test_noising_mixes_signal_and_noise_by_their_variances():
     torch.testing.assert_close(shares, torch.ones(5, dtype=torch.float64))
 
 
-def test_walking_back_from_noise_gives_the_gaussian_that_was_noised():
-    """For x ~ N(μ, s²) the noise to be expected is known, and so where the walk must end."""
+def test_sampling_gives_the_gaussian_that_was_noised():
+    """For x ~ N(μ, s²) the noise to be expected is known, and so what is sampled."""
     level = diffusion.cosine_schedule()
     mean, spread = 0.7, 0.3
 
-    def find(x, t):
+    def predict(x, t):
         a = level[t][:, None]
         variance = a * spread**2 + 1 - a
         return (1 - a).sqrt() * (x - a.sqrt() * mean) / variance
 
     torch.manual_seed(0)
-    x = diffusion.walk_back(find, torch.randn(20_000, 1), level)
+    x = diffusion.sample(predict, torch.randn(20_000, 1), level)
     assert x.mean().item() == pytest.approx(mean, abs=0.01)
     assert x.std().item() == pytest.approx(spread, rel=0.1)
 
 
 def test_the_network_sees_the_time():
     torch.manual_seed(0)
-    find = diffusion.NoiseFinder((16,))
+    predict = diffusion.NoisePredictor((16,))
     x = torch.randn(1, 2).expand(2, 2)
-    first, second = find(x, torch.tensor([3, 40]))
+    first, second = predict(x, torch.tensor([3, 40]))
     assert (first - second).abs().max() > 1e-4
-    assert find(x, torch.tensor([3, 40])).shape == (2, 2)
+    assert predict(x, torch.tensor([3, 40])).shape == (2, 2)

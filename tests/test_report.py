@@ -2,6 +2,7 @@
 
 import re
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -112,6 +113,14 @@ def test_terms_are_shown_as_a_table(capture):
     assert "A penalty λ Σ|w|" in table["data"]["text/plain"]
     with pytest.raises(ValueError, match="chapter 99 introduces no terms"):
         glossary.show_terms(chapter=99)
+
+
+def test_the_glossary_is_a_table_of_four_columns():
+    table = Path(glossary.__file__).with_suffix(".tsv").read_text(encoding="utf-8")
+    assert all(line.count("\t") == 3 for line in table.splitlines())
+    assert len(table.splitlines()) == 1 + len(glossary.TERMS)
+    chapters = [term.chapter for term in glossary.TERMS]
+    assert chapters == sorted(chapters)
 
 
 def test_every_term_is_complete_and_unique():

@@ -1,4 +1,4 @@
-"""Diffusion in PyTorch: the schedule, noising, the network that finds the noise, the way back.
+"""Diffusion in PyTorch: the schedule, noising, the network that predicts the noise, sampling.
 
 In the formulas t = 1 … T are the steps of noise; arrays hold step t at t − 1.
 
@@ -39,7 +39,7 @@ def add_noise(x: Tensor, noise: Tensor, level: Tensor) -> Tensor:
     return level.sqrt() * x + (1 - level).sqrt() * noise
 
 
-class NoiseFinder(nn.Module):
+class NoisePredictor(nn.Module):
     """The noise ε in points (N, 2) after t steps; the network sees the time as eight waves."""
 
     def __init__(self, hidden: Sequence[int], steps: int = STEPS) -> None:
@@ -53,18 +53,18 @@ class NoiseFinder(nn.Module):
         return self.network(torch.cat([x, angle.sin(), angle.cos()], dim=1))
 
 
-def walk_back(find: Callable[[Tensor, Tensor], Tensor], x: Tensor, level: Tensor) -> Tensor:
+def sample(predict: Callable[[Tensor, Tensor], Tensor], x: Tensor, level: Tensor) -> Tensor:
     """From noise x (N, …) to samples, by Ho et al. (2020), algorithm 2.
 
     Args:
-        find: (x, t) ↦ the noise in x; t (N,) counts from 0.
+        predict: (x, t) ↦ the noise in x; t (N,) counts from 0.
         x: drawn from N(0, I).
         level: ᾱ (T,), as `cosine_schedule` gives it.
 
     """
     alpha = level / torch.cat([torch.ones(1), level[:-1]])
     for t in reversed(range(len(level))):
-        noise = find(x, torch.full((len(x),), t))
+        noise = predict(x, torch.full((len(x),), t))
         x = (x - (1 - alpha[t]) / (1 - level[t]).sqrt() * noise) / alpha[t].sqrt()
         if t:
             x = x + (1 - alpha[t]).sqrt() * torch.randn(x.shape)

@@ -94,23 +94,24 @@ def _gan(s: Setting, watch: Callable[[int, Sample], None]) -> Sample:
 
 
 def _diffusion(s: Setting, watch: Callable[[int, Sample], None]) -> Sample:
-    """Train a network to find the noise in a point, and walk back from noise with it."""
+    """Train a network to predict the noise in a point, and sample with it."""
     import torch
 
-    from utils.models.diffusion import NoiseFinder, add_noise, cosine_schedule, walk_back
+    from utils.models import diffusion
 
-    level, find = cosine_schedule(), NoiseFinder(s.hidden)
-    optimizer = torch.optim.Adam(find.parameters(), lr=s.lrs[0])
+    level, predict = diffusion.cosine_schedule(), diffusion.NoisePredictor(s.hidden)
+    optimizer = torch.optim.Adam(predict.parameters(), lr=s.lrs[0])
 
     def sample(n: int) -> Tensor:
-        return walk_back(find, torch.randn(n, 2), level)
+        return diffusion.sample(predict, torch.randn(n, 2), level)
 
     for step in range(s.steps):
         watch(step, sample)
         optimizer.param_groups[0]["lr"] = s.lrs[0] * (1 - step / s.steps)
         x, noise = real(2 * BATCH, s.sigma), torch.randn(2 * BATCH, 2)
         t = torch.randint(len(level), (2 * BATCH,))
-        loss = ((find(add_noise(x, noise, level[t][:, None]), t) - noise) ** 2).mean()
+        noisy = diffusion.add_noise(x, noise, level[t][:, None])
+        loss = ((predict(noisy, t) - noise) ** 2).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
