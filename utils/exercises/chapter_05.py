@@ -10,11 +10,28 @@ from utils.exercises._agree import agree
 from utils.exercises._compare import Wrong, numbers, same, show, sizes, unpack
 from utils.exercises._exercise import exercise
 
+CLOSE = {"rtol": 1e-5, "atol": 1e-4}  # sums of a hundred products of float32 are no closer
+
 
 def _windows(x, K, s=1):
     """All windows of an image as nested loops see them: (H′, W′, K, K)."""
     rows, columns = (range(0, side - K + 1, s) for side in x.shape)
     return np.array([[x[i : i + K, j : j + K] for j in columns] for i in rows])
+
+
+def _correlated(x, w):
+    """The feature map of one image under one kernel."""
+    return np.einsum("ijmn,mn->ij", _windows(x, len(w)), w)
+
+
+def _uneven(rng, *shape):
+    """Whole numbers with rows near 0 and ±1000: every sum of them is exact, in float32 too."""
+    height = 1000.0 * (np.arange(shape[-2]) % 3 - 1)
+    return rng.integers(-3, 4, shape) + height[:, None]
+
+
+def _single(*arrays):
+    return tuple(np.float32(array) for array in arrays)
 
 
 # ---------------------------------------------------------------- 05.1
@@ -35,13 +52,28 @@ def places(size, K, s, p, d):
 
 @places.check
 def _(answer, rng):
-    for i in range(25):
-        size = rng.integers(20, 40, 2)
-        low, high = ([2, 2, 1, 2], [6, 5, 4, 4]) if i < 5 else ([1, 1, 0, 1], [5, 5, 5, 5])
-        K, s, p, d = rng.integers(low, high).tolist()
-        axes = [range(-p, side + p) for side in size.tolist()]  # each place is tried
-        count = [sum(start + d * (K - 1) in axis for start in axis[::s]) for axis in axes]
-        agree(answer, (size, K, s, p, d), count, "(H′, W′)", quote="all")
+    # as many pixels beyond the last place as tell the ways of rounding apart
+    for K, s, p, d, beyond in (
+        (3, 5, 4, 3, (1, 4)), (4, 7, 3, 2, (1, 5)), (5, 6, 2, 4, (1, 5)), (2, 8, 2, 5, (1, 6)),
+    ):  # fmt: skip
+        size = d * (K - 1) + 1 - 2 * p + s * rng.integers(3, 9, 2) + beyond
+        _agree_places(answer, size, K, s, p, d)
+    for _ in range(20):
+        _agree_places(
+            answer, rng.integers(20, 40, 2), *rng.integers([1, 1, 0, 1], [6, 6, 4, 5]).tolist()
+        )
+    for size, K, s, p, d in (
+        ((32, 32), 3, 1, 1, 1), ((224, 224), 7, 2, 3, 1), ((7, 5), 3, 1, 0, 2),
+        ((1, 1), 1, 1, 0, 1), ((3, 3), 3, 4, 0, 1), ((1, 9), 3, 2, 1, 1), ((6, 4), 2, 2, 0, 1),
+    ):  # fmt: skip
+        _agree_places(answer, np.array(size), K, s, p, d)
+
+
+def _agree_places(answer, size, K, s, p, d):
+    """Hold the answer against a count of the places, each of them tried."""
+    axes = [range(-p, side + p) for side in size.tolist()]
+    count = [sum(start + d * (K - 1) in axis for start in axis[::s]) for axis in axes]
+    agree(answer, (size, K, s, p, d), count, "(H′, W′)", quote="all")
 
 
 @places.mistakes
@@ -50,10 +82,17 @@ def _(size, K, s, p, d):
     return {
         "the start at 0 counts too: + 1 after the floor": last // s,
         "the padding is on both sides: 2p": (last - p) // s + 1,
+        "the padding is missing: it adds p pixels on each side": (last - 2 * p) // s + 1,
         "dilation is missing: the kernel spans d·(K − 1) + 1 pixels": (size + 2 * p - K) // s + 1,
         "the kernel spans d·(K − 1) + 1 pixels, not d·K": (size + 2 * p - d * K) // s + 1,
-        "a place where the kernel does not fit is counted: round down": np.ceil(last / s) + 1,
-        "divide by // so that the numbers are whole": last / s + 1,
+        "the last place starts at H + 2p − d(K − 1) − 1: the − 1 is missing": (last + 1) // s + 1,
+        "a place where the kernel does not fit is counted: round down": 1 - -last // s,
+        "round down, not to the nearest number": np.floor(last / s + 0.5) + 1,
+        "the numbers of places must be whole: divide by //": last / s + 1,
+        "the stride is missing: only every s-th place counts": last + 1,
+        "the whole kernel must fit: subtract d·(K − 1) + 1": (size + 2 * p) // s + 1,
+        "both numbers are H′: W′ is made from the width": 0 * size + last[0] // s + 1,
+        "the image is turned: H′ comes first, then W′": last[::-1] // s + 1,
     }
 
 
@@ -76,32 +115,47 @@ def conv_costs(shape, H_out, W_out):
 
 @conv_costs.check
 def _(answer, rng):
-    for _ in range(3):
-        C, C_out, K, H, W = sizes(rng, 5)
-        shape = np.array([C_out, C, K, K])
-        kernels = np.ones(shape)
+    small = [(1, 1, 1, 1, 1), (1, 4, 3, 5, 5), (4, 1, 2, 6, 1), (3, 3, 3, 3, 3)]
+    for C, C_out, K, H, W in [sizes(rng, 5) for _ in range(3)] + small:
+        weights = sum(1 for _ in itertools.product(range(C_out), range(C), range(K), range(K)))
         expected = {
-            "the number of parameters": kernels.size + len(kernels),
-            "the number of multiplications": kernels.size * H * W,
+            "the number of parameters": weights + C_out,
+            "the number of multiplications": weights * H * W,
         }
-        agree(answer, (shape, H, W), expected)
+        agree(answer, (np.array([C_out, C, K, K]), H, W), expected, quote="all")
 
 
 @conv_costs.mistakes
 def _(shape, H_out, W_out):
     C_out, C, K, _ = shape
-    weights, one, places = C_out * C * K**2, C_out * K**2, H_out * W_out
+    weights, area = C_out * C * K**2, H_out * W_out
     return {
         "the bias is missing: one for each output channel": (weights, ...),
         "an output channel has one bias, not one for each kernel": (weights + C_out * C, ...),
         "the bias belongs to the output channels": (weights + C, ...),
+        "the whole layer has a bias for each output channel, not a single one": (weights + 1, ...),
         "the kernels are shared by all places: H_out and W_out are not in the parameters": (
-            (weights + C_out) * places,
+            area * (weights + C_out),
             ...,
         ),
-        "each output channel has a kernel for every input channel": (one + C_out, one * places),
-        "adding the bias is no multiplication": (..., (weights + C_out) * places),
+        "each output channel has a kernel for every input channel": (
+            C_out * K**2 + C_out,
+            C_out * K**2 * area,
+        ),
+        "a kernel has K rows and K columns: K² weights": (
+            C_out * C * K + C_out,
+            C_out * C * K * area,
+        ),
+        "adding the bias is no multiplication": (..., (weights + C_out) * area),
         "every place is computed anew: H_out·W_out times": (..., weights),
+        "each of the C′ output maps is computed: C′ is missing in the work": (
+            ...,
+            C * K**2 * area,
+        ),
+        "every output number reads all C input channels": (..., C_out * K**2 * area),
+        "count the multiplications alone, not the additions": (..., 2 * weights * area),
+        "the map has H_out·W_out places, not H_out²": (..., weights * H_out**2),
+        "the pair is swapped: the parameters come first": (weights * area, weights + C_out),
     }
 
 
@@ -128,28 +182,36 @@ def cross_correlate(x, w):
 
 @cross_correlate.check
 def _(answer, rng):
-    for K in (3, 2, 1):
+    for H, W, K in ((3, 4, 2), (4, 3, 2), (3, 3, 3), (5, 5, 3), (1, 3, 1), (1, 1, 1)):
+        x, w = _uneven(rng, H, W), rng.integers(-3, 4, (K, K)) + 0.0
+        agree(answer, (x, w), _correlated(x, w), "the feature map", quote="all")
+    for K in (3, 4, 2, 1):
         H, W = sizes(rng, 2)
         x, w = rng.normal(size=(H + 2, W + 2)), rng.normal(size=(K, K))
-        expected = np.einsum("ijmn,mn->ij", _windows(x, K), w)
-        agree(answer, (x, w), expected, "the feature map")
+        for args in ((x, w), _single(x, w)):
+            agree(answer, args, _correlated(x, w), "the feature map", **CLOSE)
 
 
 @cross_correlate.mistakes
 def _(x, w):
-    K, correlate = len(w), cross_correlate.reference
+    y, K = _correlated(x, w), len(w)
     return {
         "the kernel is turned by 180°: that is the convolution of mathematics, a layer does not "
-        "turn it": correlate(x, w[::-1, ::-1]),
-        "the kernel is transposed: row m of the kernel goes with row i + m": correlate(x, w.T),
+        "turn it": _correlated(x, w[::-1, ::-1]),
+        "the kernel is transposed: row m of the kernel goes with row i + m": _correlated(x, w.T),
+        "the kernel stands on its head: its row m meets row i + m": _correlated(x, w[::-1]),
+        "the kernel is mirrored: its column n meets column j + n": _correlated(x, w[:, ::-1]),
         "the image is padded here: only places where the whole kernel fits count": (
-            correlate(np.pad(x, (K - 1) // 2), w)
+            _correlated(np.pad(x, K // 2), w)
         ),
-        "this is a mean: add the products, do not divide": correlate(x, w) / K**2,
+        "this is a mean: add the products, do not divide": y / K**2,
+        "the last row and column are missing: an axis has H − K + 1 places": y[:-1, :-1],
+        "the stride is 1: the kernel moves on by one pixel, not by K": y[::K, ::K],
+        "there is no ReLU here: negative answers stay": np.maximum(y, 0),
+        "only the diagonal of the kernel is used: all K² weights count": (
+            _correlated(x, w * np.eye(K))
+        ),
     }
-
-
-cross_correlate.wrongs({"must have shape": lambda x, w: cross_correlate.reference(x, w)[:-1, :-1]})
 
 
 # ---------------------------------------------------------------- 05.4
@@ -173,34 +235,63 @@ def conv_layer(x, w, b):
 
 @conv_layer.check
 def _(answer, rng):
-    for _ in range(3):
+    for C, C_out, H, W, K in ((2, 2, 3, 3, 2), (1, 1, 3, 3, 3), (1, 2, 1, 2, 1), (2, 1, 2, 4, 2)):
+        x, w = _uneven(rng, C, H, W), rng.integers(-3, 4, (C_out, C, K, K)) + 0.0
+        for b in (np.arange(C_out) - 2.0, 0.0 * w[:, 0, 0, 0], np.arange(C_out) - 1e5):
+            expected = np.maximum(_layer(x, w, b), 0)
+            agree(answer, (x, w, b), expected, "the output", quote="all")
+    for K in (3, 2, 4):
         C, C_out, H, W = sizes(rng, 4)
-        x, w = rng.normal(size=(C, H, W)), rng.normal(size=(C_out, C, 3, 3))
+        x, w = rng.normal(size=(C, H + 1, W + 1)), rng.normal(size=(C_out, C, K, K))
         b = rng.normal(size=C_out)
-        z = [
-            sum(np.einsum("ijmn,mn->ij", _windows(x[k], 3), w[c, k]) for k in range(C)) + b[c]
-            for c in range(C_out)
-        ]
-        agree(answer, (x, w, b), np.maximum(z, 0), "the output")
+        for args in ((x, w, b), _single(x, w, b)):
+            agree(answer, args, np.maximum(_layer(x, w, b), 0), "the output", **CLOSE)
+
+
+def _layer(x, w, b):
+    """The scores of a convolution layer, one pair of channels after the other."""
+    pairs = [[_correlated(image, kernel) for image, kernel in zip(x, k, strict=True)] for k in w]
+    return np.array(pairs).sum(axis=1) + b[:, None, None]
 
 
 @conv_layer.mistakes
 def _(x, w, b):
-    windows = np.lib.stride_tricks.sliding_window_view(x, w.shape[2:], axis=(1, 2))
-    parts, bias = np.einsum("kijmn,ckmn->ckij", windows, w), b[:, None, None]
-    z = parts.sum(axis=1)
-    return {
-        "the ReLU is missing": z + bias,
-        "the bend comes too early: first the sum over the channels, then the ReLU": (
-            np.maximum(parts, 0).sum(axis=1) + bias
+    C, bias = len(x), b[:, None, None]
+    z = _layer(x, w, b)
+    bent = [_layer(x[k : k + 1], w[:, k : k + 1], 0 * b).clip(0) for k in range(C)]
+    scores = {
+        "only the first input channel is read: sum over all of them": _layer(x[:1], w[:, :1], b),
+        "the bias is missing": z - bias,
+        f"the bias is added C = {C} times: once an output channel": z + (C - 1) * bias,
+        "the bias has the wrong sign": z - 2 * bias,
+        "this is a mean over the input channels: add them up": (z - bias) / C + bias,
+        "the kernels are turned by 180°: a layer does not turn them": (
+            _layer(x, w[:, :, ::-1, ::-1], b)
         ),
-        "the bend comes too early: the bias belongs inside the ReLU": np.maximum(z, 0) + bias,
-        "the bias is missing": np.maximum(z, 0),
-        "the bias is added C times: once an output channel": np.maximum(z + len(x) * bias, 0),
-        "only the first input channel is read: sum over all of them": (
-            np.maximum(parts[:, 0] + bias, 0)
+        "the kernels are transposed: row m goes with row i + m": _layer(x, w.mT, b),
+        "the image is padded here: only places where the whole kernel fits count": (
+            _layer(np.pad(x, [(0, 0)] + 2 * [(w.shape[2] // 2,) * 2]), w, b)
+        ),
+        "the bend comes too early: it is the output that is bent, not the image": (
+            _layer(x.clip(0), w, b)
         ),
     }
+    return {message: np.maximum(scores[message], 0) for message in scores} | {
+        "the ReLU is missing": z,
+        "the bend comes too early: first the sum over the channels, then the ReLU": (
+            sum(bent) + bias
+        ),
+        "the bend comes too early: the bias belongs inside the ReLU": (
+            np.maximum(z - bias, 0) + bias
+        ),
+        "the ReLU keeps what is positive, not what is negative": np.minimum(z, 0),
+        "this is the size of the scores: the ReLU makes negative ones 0": np.abs(z),
+    }
+
+
+@conv_layer.mistake("the bias runs along the columns: b[:, None, None] runs along the channels")
+def _(x, w, b):
+    return np.maximum(_layer(x, w, 0 * b) + b, 0)
 
 
 # ---------------------------------------------------------------- 05.5
@@ -225,24 +316,45 @@ def columns(x, K, s):
 
 @columns.check
 def _(answer, rng):
-    for K, s in ((2, 1), (3, 1), (3, 2), (2, 3)):
+    for H, W, K, s in (
+        (5, 4, 2, 3), (4, 5, 3, 1), (3, 3, 3, 2), (4, 4, 2, 2),
+        (5, 4, 3, 9), (2, 3, 1, 1), (1, 1, 1, 1),
+    ):  # fmt: skip
+        x = _uneven(rng, H, W)
+        agree(answer, (x, K, s), _columns(x, K, s), "X", quote="all")
+    for K, s in ((2, 1), (3, 2), (3, 1), (2, 3), (1, 2)):
         H, W = sizes(rng, 2)
         x = rng.normal(size=(H + 5, W + 4))
-        expected = _windows(x, K, s).reshape(-1, K * K).T
-        agree(answer, (x, K, s), expected, f"X for K = {K}, s = {s}")
+        for image in (x, np.float32(x)):
+            agree(answer, (image, K, s), _columns(x, K, s), f"X for K = {K}, s = {s}", **CLOSE)
+
+
+def _columns(x, K, s):
+    return _windows(x, K, s).reshape(-1, K * K).T
 
 
 @columns.mistakes
 def _(x, K, s):
-    X = columns.reference(x, K, s)
+    windows, X = _windows(x, K, s), _columns(x, K, s)
     return {
         "it is reshaped without moving the axes: rows must be feet, columns places": (
-            X.T.reshape(X.shape)
+            windows.reshape(K * K, -1)
         ),
         "a row for each place and a column for each foot: transpose it": X.T,
-        "the stride is missing: the window moves by s": columns.reference(x, K, 1),
+        "the stride is missing: the window moves by s": _columns(x, K, 1),
+        "the window moves by its own side K: it must move by s": _columns(x, K, K),
         "the feet run down the columns first: reading order is row by row": (
-            X.reshape(K, K, -1).swapaxes(0, 1).reshape(X.shape)
+            windows.mT.reshape(-1, K * K).T
+        ),
+        "the places run down the columns first: reading order is row by row": (
+            windows.swapaxes(0, 1).reshape(-1, K * K).T
+        ),
+        "the feet run backwards: the kernel is not turned": X[::-1],
+        "the last place of each axis is missing: there are (H − K)//s + 1": (
+            windows[:-1, :-1].reshape(-1, K * K).T
+        ),
+        "the image is padded: only places where the whole kernel fits count": (
+            _columns(np.pad(x, K // 2), K, s)
         ),
     }
 
@@ -271,37 +383,59 @@ def max_pool_gradient(x, g):
 
 @max_pool_gradient.check
 def _(answer, rng):
-    for ties in (False, True, True):
-        h, v = sizes(rng, 2)
+    zeros, corner, low = np.zeros((2, 2)), np.array([[0.0, 1], [1, 0]]), np.full((2, 4), -1000.0)
+    for x in (zeros, corner, low, 1000 * corner[::-1] - 2000, _uneven(rng, 4, 4)):
+        g = rng.integers(-3, 4, (len(x) // 2, x.shape[1] // 2)) + 0.5
+        agree(answer, (x, g), _won(x, g), "∂L/∂x", quote="all")
+    shapes = [sizes(rng, 2) for _ in range(4)]
+    for ties, (h, v) in itertools.product((False, True), shapes):
         x, g = rng.normal(size=(2 * h, 2 * v)), rng.normal(size=(h, v))
         if ties:
-            x = np.maximum(np.round(x), 0)
-        blocks, expected = x.reshape(h, 2, v, 2), np.zeros((h, 2, v, 2))
-        for i, j in np.ndindex(h, v):
-            m, n = np.argwhere(blocks[i, :, j] == blocks[i, :, j].max())[0]
-            expected[i, m, j, n] = g[i, j]
-        agree(answer, (x, g), expected.reshape(x.shape), "∂L/∂x")
+            x = np.clip(np.round(x), -1, 1)
+        for args in ((x, g), _single(x, g)):
+            agree(answer, args, _won(x, g), "∂L/∂x", **CLOSE)
+
+
+def _won(x, g, first=lambda pixels: pixels[0]):
+    """The gradient if of the largest pixels of a block the first receives it, or another."""
+    dx = np.zeros(x.shape)
+    for i, j in np.ndindex(g.shape):
+        block = list(itertools.product((2 * i, 2 * i + 1), (2 * j, 2 * j + 1)))
+        highest = max(x[pixel] for pixel in block)
+        dx[first([pixel for pixel in block if x[pixel] == highest])] = g[i, j]
+    return dx
 
 
 @max_pool_gradient.mistakes
 def _(x, g):
-    h, v = g.shape
-    blocks, upstream = x.reshape(h, 2, v, 2), g[:, None, :, None]
-    wins = blocks == blocks.max(axis=(1, 3), keepdims=True)
-    count = wins.sum(axis=(1, 3), keepdims=True)
+    def enlarged(block):
+        return block.repeat(2, axis=0).repeat(2, axis=1)
+
+    def highest(x):
+        return np.maximum.reduce([x[::2, ::2], x[::2, 1::2], x[1::2, ::2], x[1::2, 1::2]])
+
+    wins = x == enlarged(highest(x))
+    count = sum(wins[m::2, n::2] for m, n in np.ndindex(2, 2))
     return {
         "every winner of a tie gets the whole gradient: only the first one does": (
-            (wins * upstream).reshape(x.shape)
+            wins * enlarged(g)
         ),
-        "a tie shares the gradient: here the first pixel takes all": (
-            (wins * upstream / count).reshape(x.shape)
-        ),
+        "a tie shares the gradient: here the first pixel takes all": wins * enlarged(g / count),
         "all four pixels share it: that is the mean's gradient, not the maximum's": (
-            np.kron(g, np.full((2, 2), 0.25))
+            enlarged(g / 4)
         ),
-        "the winner receives 1: multiply by the upstream gradient g": (
-            max_pool_gradient.reference(x, np.ones_like(g))
+        "all four pixels receive it: only the largest does": enlarged(g),
+        "the winner receives 1: multiply by the upstream gradient g": _won(x, np.ones(g.shape)),
+        "the last of equal pixels wins: the first must": _won(x, g, lambda pixels: pixels[-1]),
+        "a tie is broken down the columns: reading order is row by row": (
+            _won(x, g, lambda pixels: min(pixels, key=lambda pixel: pixel[::-1]))
         ),
+        "the smallest pixel receives the gradient: it belongs to the largest": _won(-x, g),
+        "the pixel that is largest without its sign wins: take the maximum itself": (
+            _won(np.abs(x), g)
+        ),
+        "a block of negative pixels has a winner too": _won(x, g) * (x > 0),
+        "the gradient is multiplied by the pixel: the slope of max is 1": _won(x, g) * x,
     }
 
 
@@ -324,29 +458,40 @@ def kernel_gradient(x, g):
 
 @kernel_gradient.check
 def _(answer, rng):
-    for K in (3, 2, 4):
+    for H, W, K in ((3, 4, 2), (4, 3, 2), (3, 3, 3), (2, 4, 2), (2, 3, 1), (1, 1, 1)):
+        x, g = _uneven(rng, H, W), rng.integers(-3, 4, (H - K + 1, W - K + 1)) + 0.0
+        agree(answer, (x, g), _weighed(x, g), "∂L/∂w", quote="all")
+    for K in (3, 2, 4, 1):
         H, W = (side + 3 for side in sizes(rng, 2))
         x, g = rng.normal(size=(H, W)), rng.normal(size=(H - K + 1, W - K + 1))
-        # y is linear in w: its gradient is g against the map of each unit kernel
-        expected = np.zeros((K, K))
-        for m, n in np.ndindex(K, K):
-            expected[m, n] = (g * x[m : m + g.shape[0], n : n + g.shape[1]]).sum()
-        agree(answer, (x, g), expected, "∂L/∂w")
+        for args in ((x, g), _single(x, g)):
+            agree(answer, args, _weighed(x, g), "∂L/∂w", **CLOSE)
+
+
+def _weighed(x, g):
+    """∂L/∂w, a weight at a time: y is linear in w, so it is g against the map of that weight."""
+    (h, v), K = g.shape, len(x) - len(g) + 1
+    return np.array([[(g * x[m : m + h, n : n + v]).sum() for n in range(K)] for m in range(K)])
 
 
 @kernel_gradient.mistakes
 def _(x, g):
-    dw = kernel_gradient.reference(x, g)
+    dw, ones, middle = _weighed(x, g), np.ones(g.shape), (len(x) - len(g)) // 2
     return {
         "it is turned by 180°: g is not flipped here": dw[::-1, ::-1],
+        "g is turned by 180°: g[i, j] meets x[i + m, j + n]": _weighed(x, g[::-1, ::-1]),
         "this is a mean over the places: each of them adds its share": dw / g.size,
-        "the upstream gradient is missing: weigh each window with g": (
-            kernel_gradient.reference(x, np.ones_like(g))
+        "the upstream gradient is missing: weigh each window with g": _weighed(x, ones),
+        "the image is missing: each place adds g times the pixel it met": g.sum() * (0 * dw + 1),
+        "only the first place counts: a shared weight collects from all": (
+            g[0, 0] * x[: len(dw), : len(dw)]
         ),
+        "∂L/∂w is transposed: swap its two axes": dw.T,
+        "all weights get the gradient of the middle one: shift the window by m and n": (
+            0 * dw + dw[middle, middle]
+        ),
+        "the sign is wrong": -dw,
     }
-
-
-kernel_gradient.wrongs({"∂L/∂w is transposed": lambda x, g: kernel_gradient.reference(x, g).T})
 
 
 # ---------------------------------------------------------------- 05.8
@@ -372,34 +517,43 @@ def image_gradient(w, g):
 
 @image_gradient.check
 def _(answer, rng):
-    for K in (3, 2, 4):
+    for h, v, K in ((2, 3, 2), (3, 2, 2), (1, 1, 3), (2, 2, 3), (3, 2, 1), (1, 1, 1)):
+        w, g = rng.integers(-3, 4, (K, K)) + 0.0, _uneven(rng, h, v)
+        agree(answer, (w, g), _stamped(w, g), "∂L/∂x", quote="all")
+    for K in (3, 2, 4, 1):
         w, g = rng.normal(size=(K, K)), rng.normal(size=sizes(rng, 2))
-        windows = _windows(np.pad(g, K - 1), K)
-        agree(answer, (w, g), np.einsum("ijmn,mn->ij", windows, w[::-1, ::-1]), "∂L/∂x")
+        for args in ((w, g), _single(w, g)):
+            agree(answer, args, _stamped(w, g), "∂L/∂x", **CLOSE)
+
+
+def _stamped(w, g):
+    """∂L/∂x: on its way a pixel met the weights of the windows that hold it."""
+    return _correlated(np.pad(g, len(w) - 1), w[::-1, ::-1])
 
 
 @image_gradient.mistakes
 def _(w, g):
+    K, dx = len(w), _stamped(w, g)
+    last = np.zeros(dx.shape)
+    for i, j in np.ndindex(g.shape):
+        last[i : i + K, j : j + K] = w * g[i, j]
     return {
         "the kernel is not turned: on the padded g it must be, by 180°": (
-            image_gradient.reference(w[::-1, ::-1], g)
+            _stamped(w[::-1, ::-1], g)
         ),
-        "the kernel is transposed": image_gradient.reference(w.T, g),
+        "a stamp overwrites the ones before it: overlapping stamps add up": last,
+        "the kernel is transposed": _stamped(w.T, g),
+        "the kernel is turned upside down only: by 180° its columns are reversed too": (
+            _stamped(w[:, ::-1], g)
+        ),
+        "the kernel is mirrored only: by 180° its rows are reversed too": _stamped(w[::-1], g),
+        "this is a mean: every place adds its share": dx / K**2,
+        "the upstream gradient is missing: weigh each stamp with g": _stamped(w, np.ones(g.shape)),
+        "the weights are missing: a stamp is w times g[i, j]": _stamped(np.ones(w.shape), g),
+        "it is too small: pad g by K − 1 on each side, so that H = H′ + K − 1": (
+            _correlated(np.pad(g, K // 2), w[::-1, ::-1])
+        ),
     }
-
-
-@image_gradient.mistake("a stamp overwrites the ones before it: overlapping stamps add up")
-def _overwriting(w, g):
-    K = len(w)
-    dx = np.zeros((g.shape[0] + K - 1, g.shape[1] + K - 1))
-    for i, j in np.ndindex(g.shape):
-        dx[i : i + K, j : j + K] = w * g[i, j]
-    return dx
-
-
-image_gradient.wrongs(
-    {"∂L/∂x must have shape": lambda w, g: image_gradient.reference(w, g)[1:-1, 1:-1]}
-)
 
 
 # ---------------------------------------------------------------- 05.9
@@ -425,32 +579,57 @@ def field(layers):
 
 @field.check
 def _(answer, rng):
-    for depth in (1, 2, 3, 4, 6):
-        layers = np.stack([rng.integers(2 - k, 6 - 2 * k, depth) for k in (0, 1, 1)], axis=1)
-        if depth == 2:
-            layers[:, 2], layers[0, 1] = 1, 2
-        # backward: a number needs s·(side − 1) + d·(K − 1) + 1 of the map before
-        side = 1
-        for K, s, d in layers[::-1].tolist():
-            side = s * (side - 1) + d * (K - 1) + 1
-        agree(answer, (layers,), side, "the field", quote="all")
+    for depth in (2, 3, 4, 4, 1, 6):
+        _agree_field(answer, rng.integers([2, 2, 2], [6, 4, 4], (depth, 3)))
+    for depth in (1, 2, 3, 4):
+        _agree_field(answer, rng.integers([1, 1, 1], [6, 4, 4], (depth, 3)))
+    _agree_field(answer, np.array([[3, 1, 1]] * 3))
+    _agree_field(answer, np.array([[3, 2, 1], [2, 2, 1]] * 4))
+    _agree_field(answer, np.array([[5, 4, 1]]))
+    _agree_field(answer, np.ones((2, 3), int))
+    _agree_field(answer, np.ones((0, 3), int))  # a pixel of the image itself
+
+
+def _agree_field(answer, layers):
+    side = 1  # backward: a number needs s·(side − 1) + d·(K − 1) + 1 of the map before
+    for K, s, d in layers[::-1].tolist():
+        side = s * (side - 1) + d * (K - 1) + 1
+    agree(answer, (layers,), side, "the field", quote="all")
 
 
 @field.mistakes
 def _(layers):
-    K, s, d = layers.T
+    (K, s, d), spans = layers.T, layers[:, 2] * (layers[:, 0] - 1)
     after = np.cumprod(s)
     j = after // s
+    last = s[:-1].prod() if len(s) else 1
     return {
         "a stride widens only the layers behind it, not its own: first r, then j": (
-            1 + (d * (K - 1) * after).sum()
+            1 + (spans * after).sum()
         ),
         "the strides are missing: behind a stride of s a neighbor is s pixels away": (
-            1 + (d * (K - 1)).sum()
+            1 + spans.sum()
         ),
         "dilation is missing: the kernel spans d·(K − 1) + 1": 1 + ((K - 1) * j).sum(),
         "the field grows by d·(K − 1)·j, not by K: neighbors overlap": 1 + (d * K * j).sum(),
-        "it starts at r = 1: a pixel sees itself": (d * (K - 1) * j).sum(),
+        "it starts at r = 1: a pixel sees itself": (spans * j).sum(),
+        "the kernels are multiplied: their spans add up": K.prod(),
+        "the spans are multiplied: each layer adds d·(K − 1)·j": (spans + 1).prod(),
+        "all strides multiply at once: a layer's measure holds those before it": (
+            1 + spans.sum() * last
+        ),
+        "only the stride of the layer before counts: j is multiplied by each": (
+            1 + (spans * np.append(1, s)[: len(s)]).sum()
+        ),
+        "the strides add up in j: multiply j by s": (1 + (spans * (1 + np.cumsum(s) - s)).sum()),
+        "the layers are read from the last to the first": (
+            1 + (spans * (np.cumprod(s[::-1])[::-1] // s)).sum()
+        ),
+        "dilation spreads its own kernel only: j is multiplied by s": (
+            1 + (spans * (np.cumprod(s * d) // (s * d))).sum()
+        ),
+        "the field is measured in pixels: this is j, the distance between neighbors": s.prod(),
+        "a field has one side: do not square it": (1 + (spans * j).sum()) ** 2,
     }
 
 
@@ -474,34 +653,36 @@ def dot_kernel():
 
 @dot_kernel.check
 def _(answer, rng):
-    w = numbers(answer, "the kernel", (3, 3)).astype(float)
+    w = numbers(answer, "the kernel", (3, 3))
+    tiny = (1e-5 if w.dtype == np.float32 else 1e-9) * np.abs(w).max()
+    w = w.astype(float)
     if not w.any():
         raise Wrong("all weights are 0: it answers nothing to a dot either")
-    scale = np.abs(w).max()
     i, j = np.mgrid[:3, :3]
-    if abs(w.sum()) > 1e-9 * scale:
+    if abs(w.sum()) > tiny:
         raise Wrong(
             f"on a constant image it answers {show(w.sum())} times the gray: the weights must sum "
             "to 0"
         )
     for name, ramp in (("downward", i), ("to the right", j)):
-        if abs((w * ramp).sum()) > 1e-9 * scale:
+        if abs((w * ramp).sum()) > tiny:
             raise Wrong(f"on a slope that rises {name} it answers {show((w * ramp).sum())}, not 0")
-    if w[1, 1] <= 0:
+    if w[1, 1] <= tiny:
         raise Wrong(
             f"on a bright dot beneath its middle it answers {show(w[1, 1])}: this must be above 0"
         )
-    if not np.allclose(np.rot90(w), w, rtol=1e-9, atol=1e-9 * scale):
+    if np.abs(np.rot90(w) - w).max() > tiny:
         raise Wrong("turned by 90° it is another kernel: treat all four directions alike")
 
 
 dot_kernel.wrongs(
     {
+        "the weights must sum to 0": [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
+        "on a slope that rises downward": [[1, 2, 1], [0, 0, 0], [-1, -2, -1]],
+        "on a slope that rises to the right": [[1, 0, -1], [2, 0, -2], [1, 0, -1]],
+        "this must be above 0": [[0, 1, 0], [1, -4, 1], [0, 1, 0]],
+        "treat all four directions alike": [[0, -1, 0], [0, 2, 0], [0, -1, 0]],
         "all weights are 0": np.zeros((3, 3)),
-        "the weights must sum to 0": np.array([[0, -1, 0], [-1, 5, -1], [0, -1, 0]]),
-        "on a slope that rises to the right": np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]]),
-        "this must be above 0": np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]]),
-        "treat all four directions alike": np.array([[0, -1, 0], [0, 2, 0], [0, -1, 0]]),
     }
 )
 
@@ -521,52 +702,96 @@ dot_kernel.wrongs(
 def split(w):
     """(u, v) with w = u vᵀ, each (K,), or (None, None) if there is no such pair."""
     U, sizes, V = np.linalg.svd(w)
-    if sizes[1] > 1e-9 * sizes[0]:
+    if (sizes[1:] > 1e-6 * sizes[0]).any():
         return None, None
     return sizes[0] * U[:, 0], V[0]
 
 
 @split.check
 def _(answer, rng):
-    for K, kind in itertools.product((3, 5), ("outer", "plain", "zeros", "almost")):
-        u, v = rng.normal(size=K), rng.normal(size=K)
-        if kind == "zeros":
-            u[0], v[0] = 0, 0
+    for name, u, v in (
+        ("Sobel's kernel", [1, 2, 1], [1, 0, -1]),
+        ("the binomial kernel", [1, 4, 6, 4, 1], [1, 4, 6, 4, 1]),
+        ("a kernel with zeros around", [0, 2, 0], [0, 3, -1]),
+        ("a kernel with zeros at its end", [2, 1, 0], [-1, 3, 0]),
+        ("a kernel of one number", [-3], [2]),
+        ("a kernel of zeros", [0, 0, 0], [0, 0, 0]),
+    ):
         w = np.outer(u, v)
-        if kind == "plain":
-            w = rng.normal(size=(K, K))
-        elif kind == "almost":
-            w[-1, -1] += 0.3
-        ours = unpack(answer(w), "u", "v")
-        if kind in ("plain", "almost"):
-            if any(part is not None for part in ours):
-                raise Wrong("this kernel cannot be split, its rank is above 1: return None, None")
-            continue
-        if any(part is None for part in ours):
-            where = " although its first row is 0" if kind == "zeros" else ""
-            raise Wrong(f"this kernel can be split, its rank is 1{where}")
-        got = np.outer(*(numbers(part, name, (K,)) for part, name in zip(ours, "uv", strict=True)))
-        if np.allclose(got, w.T) and not np.allclose(got, w):
-            raise Wrong("u and v are swapped: w = u vᵀ has u along its rows' axis")
-        same(got, w, "u vᵀ")
+        for kernel in (w, np.float32(w), w.T, w[::-1, ::-1]):
+            _check_pair(answer, kernel, f"{name}, {kernel.tolist()},")
+    for m, n in np.ndindex(3, 3):
+        w = np.zeros((3, 3))
+        w[m, n] = -2.0
+        _check_pair(answer, w, f"the kernel {w.tolist()}")
+    for K, size in itertools.product((3, 5, 4), (1, 0.01, 100)):
+        _check_pair(answer, size * np.outer(*rng.normal(size=(2, K))), "an outer product")
+    laplace = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]])
+    almost = [np.outer(*rng.integers(1, 5, (2, K))) for K in (2, 3, 5)]
+    for w, (m, n) in itertools.product(almost, ((0, 0), (0, -1), (-1, 0), (-1, -1), (1, 1))):
+        w[m, n] += 1
+        _check_refusal(answer, w.copy(), f"the kernel {w.tolist()}")
+        w[m, n] -= 1
+    for name, w in (("Laplace's kernel", laplace), ("the identity", np.eye(3))):
+        for kernel in (w, np.float32(w)):
+            _check_refusal(answer, kernel, f"{name}, {kernel.tolist()},")
+    for K in (3, 5):
+        _check_refusal(answer, rng.normal(size=(K, K)), "a kernel of random numbers")
 
 
-def _largest_part(w):
+def _check_pair(answer, w, kernel):
+    parts = unpack(answer(w), "u", "v")
+    if any(part is None for part in parts):
+        raise Wrong(f"{kernel} can be split, its rank is 1 or 0")
+    for part, name in zip(parts, "uv", strict=True):
+        if not np.isfinite(numbers(part, name)).all():
+            raise Wrong(f"{kernel} can be split, but {name} is not finite: divide by no 0")
+    product = np.outer(*(numbers(part, "u and v", (len(w),)) for part in parts))
+    tolerance = 1e-5 * np.abs(w).max()
+    if np.allclose(product, w, rtol=0, atol=tolerance):
+        return
+    if np.allclose(product.T, w, rtol=0, atol=tolerance):
+        raise Wrong("u and v are swapped: w = u vᵀ has u along its rows' axis")
+    same(product, w, f"u vᵀ for {kernel.rstrip(',')}", atol=tolerance)
+
+
+def _check_refusal(answer, w, kernel):
+    if any(part is not None for part in unpack(answer(w), "u", "v")):
+        raise Wrong(f"{kernel} cannot be split, its rank is above 1: return None, None")
+
+
+@split.wrong("its rank is above 1")
+def _always(w):
     U, sizes, V = np.linalg.svd(w)
     return sizes[0] * U[:, 0], V[0]
 
 
-def _normalized(u, v):
-    return (u, v) if u is None else (u / np.linalg.norm(u), v)
+@split.wrong("u and v are swapped")
+def _swapped(w):
+    return split.reference(w)[::-1]
 
 
-split.wrongs(
-    {
-        "its rank is above 1": _largest_part,
-        "u and v are swapped": lambda w: split.reference(w)[::-1],
-        "u vᵀ is": lambda w: _normalized(*split.reference(w)),
-        "this kernel can be split": lambda w: (
-            (None, None) if np.linalg.det(w) != 0 or w[0, 0] == 0 else split.reference(w)
-        ),
-    }
-)
+@split.wrong("everywhere")
+def _no_size(w):
+    u, v = split.reference(w)
+    return (u, v) if u is None or not u.any() else (u / np.linalg.norm(u), v)
+
+
+@split.wrong("Sobel's kernel, [[1, 0, -1], [2, 0, -2], [1, 0, -1]], can be split")
+def _middle(w):
+    """The middle as pivot, which may be 0."""
+    middle = w[len(w) // 2, len(w) // 2]
+    return (None, None) if middle == 0 else split.reference(w)
+
+
+@split.wrong("is not finite")
+def _by_first(w):
+    """The first entry as pivot, which may be 0."""
+    u, v = split.reference(w)
+    return (u, v) if u is None else (w[:, 0] / w[0, 0], w[0] / 1)
+
+
+@split.wrong("an outer product can be split")
+def _exact(w):
+    """Exact where the numbers are whole: rounding hides the rank of the others."""
+    return split.reference(w) if (w % 1 == 0).all() else (None, None)
