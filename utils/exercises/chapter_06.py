@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from utils.exercises._compare import Wrong, numbers, same, sizes, unpack
+from utils.exercises._agree import agree
+from utils.exercises._compare import Wrong, numbers, sizes
 from utils.exercises._exercise import exercise
 
 
@@ -28,34 +29,18 @@ def mirror(x):
 def _(answer, rng):
     for _ in range(2):
         x = rng.normal(size=sizes(rng, 4))
-        known = {
-            "the images stand on their heads: reverse the columns, not the rows": np.flip(x, 2),
-            "the images are turned by 180°: reverse the columns only": np.flip(x, (2, 3)),
-            "the order of the images is reversed: reverse the columns": np.flip(x, 0),
-            "the channels are reversed, red for blue: reverse the columns": np.flip(x, 1),
-            "nothing is mirrored": x,
-        }
-        same(answer(x), np.flip(x, 3), "the mirror image", known=known)
+        agree(answer, (x,), np.flip(x, 3), "the mirror image")
 
 
-@mirror.wrong("the images stand on their heads")
-def _rows(x):
-    return x[:, :, ::-1]
-
-
-@mirror.wrong("the order of the images is reversed")
-def _images(x):
-    return x[::-1]
-
-
-@mirror.wrong("the images are turned by 180°")
-def _turned(x):
-    return x[:, :, ::-1, ::-1]
-
-
-@mirror.wrong("red for blue")
-def _channels(x):
-    return x[:, ::-1]
+@mirror.mistakes
+def _(x):
+    return {
+        "the images stand on their heads: reverse the columns, not the rows": x[:, :, ::-1],
+        "the images are turned by 180°: reverse the columns only": x[:, :, ::-1, ::-1],
+        "the order of the images is reversed: reverse the columns": x[::-1],
+        "the channels are reversed, red for blue: reverse the columns": x[:, ::-1],
+        "nothing is mirrored": x,
+    }
 
 
 # ---------------------------------------------------------------- 06.2
@@ -80,36 +65,20 @@ def _(answer, rng):
         n, K = sizes(rng, 2)
         t, eps = rng.integers(0, K, n), float(rng.uniform(0.05, 0.4))
         hot = (t[:, None] == np.arange(K)).astype(float)
-        expected = hot - eps * (hot - 1 / K)
-        known = {
-            "nothing is given away: these are the one-hot targets": hot,
-            "each class gets eps: the share eps must be divided by K": hot * (1 - eps) + eps,
-            "the label keeps all of its 1: take eps away first": hot + eps / K,
-            "only the wrong classes get something; all K do, each eps/K": np.where(
-                hot == 1, 1 - eps, eps / (K - 1)
-            ),
-        }
-        same(answer(t, K, eps), expected, "q", known=known)
+        agree(answer, (t, K, eps), hot - eps * (hot - 1 / K), "q")
 
 
-@smooth.wrong("nothing is given away")
-def _hot(t, K, eps):
-    return np.eye(K)[t]
-
-
-@smooth.wrong("each class gets eps")
-def _undivided(t, K, eps):
-    return np.eye(K)[t] * (1 - eps) + eps
-
-
-@smooth.wrong("the label keeps all of its 1")
-def _more(t, K, eps):
-    return np.eye(K)[t] + eps / K
-
-
-@smooth.wrong("only the wrong classes get something")
-def _others(t, K, eps):
-    return np.where(np.eye(K)[t] == 1, 1 - eps, eps / (K - 1))
+@smooth.mistakes
+def _(t, K, eps):
+    hot = np.eye(K)[t]
+    return {
+        "nothing is given away: these are the one-hot targets": hot,
+        "each class gets eps: the share eps must be divided by K": hot * (1 - eps) + eps,
+        "the label keeps all of its 1: take eps away first": hot + eps / K,
+        "only the wrong classes get something; all K do, each eps/K": (
+            np.where(hot == 1, 1 - eps, eps / (K - 1))
+        ),
+    }
 
 
 # ---------------------------------------------------------------- 06.3
@@ -135,39 +104,23 @@ def _(answer, rng):
         peak, rest = (int(n) for n in rng.integers(5, 40, 2))
         steps = peak + rest + 40
         t = np.concatenate([[0.0, peak, peak + 1, steps], rng.integers(0, steps, 4)])
-        up, down = t / peak, (steps - t) / (steps - peak)
-        known = {
-            "it climbs for ever: after the peak it must fall": up,
-            "there is no climb: before the peak it must rise from 0": np.minimum(down, 1),
-            "the fall is too slow: it starts at the peak, so it takes steps − peak": np.where(
-                t <= peak, up, 1 - (t - peak) / steps
-            ),
-            "it jumps at the peak: there the fall must start from 1": np.where(
-                t <= peak, up, 1 - t / steps
-            ),
-        }
         expected = np.interp(t, [0, peak, steps], [0, 1, 0])
-        same(answer(t, peak, steps), expected, "the factor", given={"t": t}, known=known)
+        agree(answer, (t, peak, steps), expected, "the factor", quote="entry")
 
 
-@cycle.wrong("it climbs for ever")
-def _climb(t, peak, steps):
-    return t / peak
-
-
-@cycle.wrong("there is no climb")
-def _fall(t, peak, steps):
-    return np.minimum((steps - t) / (steps - peak), 1)
-
-
-@cycle.wrong("it jumps at the peak")
-def _jump(t, peak, steps):
-    return np.where(t <= peak, t / peak, 1 - t / steps)
-
-
-@cycle.wrong("the fall is too slow")
-def _slow(t, peak, steps):
-    return np.where(t <= peak, t / peak, 1 - (t - peak) / steps)
+@cycle.mistakes
+def _(t, peak, steps):
+    up, down = t / peak, (steps - t) / (steps - peak)
+    return {
+        "it climbs for ever: after the peak it must fall": up,
+        "there is no climb: before the peak it must rise from 0": np.minimum(down, 1),
+        "the fall is too slow: it starts at the peak, so it takes steps − peak": (
+            np.where(t <= peak, up, 1 - (t - peak) / steps)
+        ),
+        "it jumps at the peak: there the fall must start from 1": (
+            np.where(t <= peak, up, 1 - t / steps)
+        ),
+    }
 
 
 # ---------------------------------------------------------------- 06.4
@@ -197,42 +150,22 @@ def _(answer, rng):
         expected = np.zeros((K, K), int)
         for i, k in zip(labels, answers, strict=True):
             expected[i, k] += 1
-        rows = np.maximum(expected.sum(axis=1, keepdims=True), 1)
-        known = {
-            "each pair counts once only: += with index arrays forgets repetitions; see np.add.at": (
-                expected > 0
-            ),
-            "true classes belong into the rows, answers into the columns": expected.T,
-            "these are shares: count the examples": expected / rows,
-            "only the right answers are counted": np.diag(np.diag(expected)),
-        }
-        same(answer(labels, answers, K), expected, "the matrix", known=known)
+        agree(answer, (labels, answers, K), expected, "the matrix")
 
 
-@confusion.wrong("each pair counts once only")
-def _once(labels, answers, K):
-    counts = np.zeros((K, K), int)
-    counts[labels, answers] += 1
-    return counts
-
-
-@confusion.wrong("true classes belong into the rows")
-def _transposed(labels, answers, K):
-    counts = np.zeros((K, K), int)
-    np.add.at(counts, (answers, labels), 1)
-    return counts
-
-
-@confusion.wrong("these are shares")
-def _shares(labels, answers, K):
-    counts = np.zeros((K, K))
-    np.add.at(counts, (labels, answers), 1)
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-
-
-@confusion.wrong("only the right answers are counted")
-def _right(labels, answers, K):
-    return np.diag([int(((labels == k) & (answers == k)).sum()) for k in range(K)])
+@confusion.mistakes
+def _(labels, answers, K):
+    counts = confusion.reference(labels, answers, K)
+    return {
+        "each pair counts once only: += with index arrays forgets repetitions; see np.add.at": (
+            counts > 0
+        ),
+        "true classes belong into the rows, answers into the columns": counts.T,
+        "these are shares: count the examples": (
+            counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        ),
+        "only the right answers are counted": np.diag(counts.diagonal()),
+    }
 
 
 # ---------------------------------------------------------------- 06.5
@@ -259,48 +192,31 @@ def block_parameters(shape):
 def _(answer, rng):
     a, b = sizes(rng, 2)
     for channels, out in ((a, b), (b, b)):
-        kernels = 9 * out * (channels + out)
-        shortcut = (channels + 2) * out * (channels != out)
-        known = {
-            "the normalizations are missing: each learns a gain and a shift": kernels
-            + channels * out * (channels != out),
-            "the shortcut is missing: where channels change it is a 1 × 1 convolution": kernels
-            + 4 * out,
-            "running mean and variance are measured, not learned: they are no parameters": kernels
-            + 8 * out + (channels + 4) * out * (channels != out),
-            "the convolutions have no bias": kernels + 6 * out
-            + (shortcut + out * (channels != out)),
-            "where channels stay, the shortcut is the identity and costs nothing": kernels
-            + 4 * out + (channels + 2) * out,
-        }  # fmt: skip
-        got = numbers(answer(np.array([channels, out])), "the number of parameters", ())
+        expected = 9 * out * (channels + out) + 4 * out + (channels + 2) * out * (channels != out)
         what = f"the number from {channels} to {out} channels"
-        same(got, kernels + 4 * out + shortcut, what, known=known)
+        agree(answer, (np.array([channels, out]),), expected, what)
 
 
-@block_parameters.wrong("the normalizations are missing")
-def _no_norm(shape):
+@block_parameters.mistakes
+def _(shape):
     channels, out = shape
-    return 9 * channels * out + 9 * out * out + (channels * out if channels != out else 0)
-
-
-@block_parameters.wrong("the shortcut is missing")
-def _no_shortcut(shape):
-    channels, out = shape
-    return 9 * channels * out + 9 * out * out + 4 * out
-
-
-@block_parameters.wrong("costs nothing")
-def _always_shortcut(shape):
-    channels, out = shape
-    return 9 * channels * out + 9 * out * out + 4 * out + channels * out + 2 * out
-
-
-@block_parameters.wrong("measured, not learned")
-def _running(shape):
-    channels, out = shape
-    main = 9 * channels * out + 9 * out * out + 8 * out
-    return main + (channels * out + 4 * out if channels != out else 0)
+    kernels, is_new = 9 * out * (channels + out), channels != out
+    shortcut = (channels + 2) * out
+    return {
+        "the normalizations are missing: each learns a gain and a shift": (
+            kernels + channels * out * is_new
+        ),
+        "the shortcut is missing: where channels change it is a 1 × 1 convolution": (
+            kernels + 4 * out
+        ),
+        "running mean and variance are measured, not learned: they are no parameters": (
+            kernels + 8 * out + (shortcut + 2 * out) * is_new
+        ),
+        "the convolutions have no bias": kernels + 6 * out + (shortcut + out) * is_new,
+        "where channels stay, the shortcut is the identity and costs nothing": (
+            kernels + 4 * out + shortcut
+        ),
+    }
 
 
 # ---------------------------------------------------------------- 06.6
@@ -344,26 +260,17 @@ def _(answer, rng):
         raise Wrong("the covariance of u @ V.T must be the identity, and it is not")
 
 
-@whitening.wrong("uncorrelated, but the variances are as before")
-def _turn_only(u):
-    return np.linalg.eigh(np.cov(u.T))[1].T
-
-
-@whitening.wrong("still correlated")
-def _scale_only(u):
-    return np.diag(1 / u.std(axis=0, ddof=1))
-
-
-@whitening.wrong("V is transposed")
-def _untransposed(u):
-    variances, Q = np.linalg.eigh(np.cov(u.T))
-    return Q / np.sqrt(variances)
-
-
-@whitening.wrong("uncorrelated, but the first variance is")
-def _no_root(u):
-    variances, Q = np.linalg.eigh(np.cov(u.T))
-    return (Q / variances).T
+whitening.wrongs(
+    {
+        "uncorrelated, but the variances are as before": lambda u: np.linalg.eigh(np.cov(u.T))[1].T,
+        "still correlated": lambda u: np.diag(1 / u.std(axis=0, ddof=1)),
+        "V is transposed": lambda u: whitening.reference(u).T,
+        "uncorrelated, but the first variance is": lambda u: (
+            whitening.reference(u) / np.sqrt(np.linalg.eigvalsh(np.cov(u.T)))[:, None]
+        ),
+        "the identity, and it is not": lambda u: np.eye(u.shape[1]),
+    }
+)
 
 
 # ---------------------------------------------------------------- 06.7
@@ -393,44 +300,24 @@ def _(answer, rng):
         np.add.at(total, (drawing - 5) // 3, right)
         np.add.at(count, (drawing - 5) // 3, 1)
         shares = total / count
-        root, a = np.sqrt(groups), right.mean()
-        expected = np.sqrt(((shares - shares.mean()) ** 2).sum() / (groups - 1)) / root
-        known = {
-            "images of one drawing are taken for independent: average each drawing first": (
-                np.sqrt(a * (1 - a) / len(right))
-            ),
-            "that is the scatter of single drawings: divide it by √G": expected * root,
-            "divide by G − 1, not by G, inside the standard deviation (ddof=1)": (
-                expected * np.sqrt((groups - 1) / groups)
-            ),
-            "divide by the root of the number of drawings, not of images": (
-                expected * root / np.sqrt(len(right))
-            ),
-        }  # fmt: skip
-        same(numbers(answer(right, drawing), "the error", ()), expected, "the error", known=known)
+        expected = np.sqrt(((shares - shares.mean()) ** 2).sum() / (groups - 1) / groups)
+        agree(answer, (right, drawing), expected, "the error")
 
 
-@error_by_drawing.wrong("images of one drawing are taken for independent")
-def _naive(right, drawing):
-    a = right.mean()
-    return np.sqrt(a * (1 - a) / len(right))
-
-
-@error_by_drawing.wrong("divide it by √G")
-def _scatter(right, drawing):
-    return np.std([right[drawing == g].mean() for g in np.unique(drawing)], ddof=1)
-
-
-@error_by_drawing.wrong("not of images")
-def _by_images(right, drawing):
+@error_by_drawing.mistakes
+def _(right, drawing):
     averages = [right[drawing == g].mean() for g in np.unique(drawing)]
-    return np.std(averages, ddof=1) / np.sqrt(len(right))
-
-
-@error_by_drawing.wrong("divide by G − 1")
-def _biased(right, drawing):
-    averages = [right[drawing == g].mean() for g in np.unique(drawing)]
-    return np.std(averages) / np.sqrt(len(averages))
+    scatter, n = np.std(averages, ddof=1), len(right)
+    return {
+        "images of one drawing are taken for independent: average each drawing first": (
+            np.sqrt(right.mean() * (1 - right.mean()) / n)
+        ),
+        "that is the scatter of single drawings: divide it by √G": scatter,
+        "divide by G − 1, not by G, inside the standard deviation (ddof=1)": (
+            np.std(averages) / np.sqrt(len(averages))
+        ),
+        "divide by the root of the number of drawings, not of images": scatter / np.sqrt(n),
+    }
 
 
 # ---------------------------------------------------------------- 06.8
@@ -457,35 +344,20 @@ def _(answer, rng):
         x, g = rng.normal(size=d), rng.normal(size=d)
         A1, A2 = rng.normal(size=(h, d)), rng.normal(size=(d, h))
         through = np.einsum("i,ij,j,jk->k", g, A2, (A1 @ x > 0).astype(float), A1)
-        known = {
-            "the shortcut is missing: y also depends on x directly": through,
-            "the bend is missing: it lets the gradient through only where A1 @ x > 0": (
-                g + A1.T @ (A2.T @ g)
-            ),
-            "only the shortcut is there: add the path through A1 and A2": g,
-            "the shortcut passes the gradient g on, not x": x + through,
-        }
-        same(answer(x, A1, A2, g), g + through, "∂L/∂x", known=known)
+        agree(answer, (x, A1, A2, g), g + through, "∂L/∂x")
 
 
-@residual_gradient.wrong("the shortcut is missing")
-def _plain(x, A1, A2, g):
-    return A1.T @ ((A1 @ x > 0) * (A2.T @ g))
-
-
-@residual_gradient.wrong("the bend is missing")
-def _linear(x, A1, A2, g):
-    return g + A1.T @ (A2.T @ g)
-
-
-@residual_gradient.wrong("not x")
-def _adds_x(x, A1, A2, g):
-    return x + A1.T @ ((A1 @ x > 0) * (A2.T @ g))
-
-
-@residual_gradient.wrong("only the shortcut is there")
-def _shortcut_only(x, A1, A2, g):
-    return g.copy()
+@residual_gradient.mistakes
+def _(x, A1, A2, g):
+    through = A1.T @ ((A1 @ x > 0) * (A2.T @ g))
+    return {
+        "the shortcut is missing: y also depends on x directly": through,
+        "the bend is missing: it lets the gradient through only where A1 @ x > 0": (
+            g + A1.T @ (A2.T @ g)
+        ),
+        "only the shortcut is there: add the path through A1 and A2": g,
+        "the shortcut passes the gradient g on, not x": x + through,
+    }
 
 
 # ---------------------------------------------------------------- 06.9
@@ -513,46 +385,29 @@ def _(answer, rng):
         w = rng.normal(size=(out, channels, K, K))
         gain, shift, mean = rng.normal(size=(3, out))
         var, eps = rng.uniform(0.2, 2, out), 0.1
-        root = (var + eps) ** 0.5
-        got = unpack(answer(w, gain, shift, mean, var, eps), "kernels", "bias")
-        kernels = np.einsum("c,cijk->cijk", gain / root, w)
-        known = {
-            "the gain is missing in the kernels": np.einsum("c,cijk->cijk", 1 / root, w),
-            "divide by the root of the variance, not by the variance": np.einsum(
-                "c,cijk->cijk", gain / (var + eps), w
-            ),
-            "eps is missing under the root": np.einsum("c,cijk->cijk", gain / var**0.5, w),
-            "the kernels are as before: they must be scaled, channel by channel": w,
+        slope = gain / (var + eps) ** 0.5
+        expected = {
+            "the kernels": np.einsum("c,cijk->cijk", slope, w),
+            "the bias": shift - slope * mean,
         }
-        same(got[0], kernels, "the kernels", known=known)
-        known = {
-            "the mean must be scaled like the kernels before it is taken away": shift - mean,
-            "the bias forgets the mean": shift,
-            "the mean is added; it must be taken away": shift + gain * mean / root,
-        }
-        same(got[1], shift - gain * mean / root, "the bias", known=known)
+        agree(answer, (w, gain, shift, mean, var, eps), expected)
 
 
-@fold.wrong("the mean must be scaled")
-def _plain_mean(w, gain, shift, mean, var, eps):
-    return w * (gain / np.sqrt(var + eps))[:, None, None, None], shift - mean
+@fold.mistakes
+def _(w, gain, shift, mean, var, eps):
+    def folded(s):
+        return w * s[:, None, None, None], shift - s * mean
 
-
-@fold.wrong("the bias forgets the mean")
-def _no_mean(w, gain, shift, mean, var, eps):
-    return w * (gain / np.sqrt(var + eps))[:, None, None, None], shift.copy()
-
-
-@fold.wrong("not by the variance")
-def _variance(w, gain, shift, mean, var, eps):
-    s = gain / (var + eps)
-    return w * s[:, None, None, None], shift - s * mean
-
-
-@fold.wrong("the gain is missing")
-def _no_gain(w, gain, shift, mean, var, eps):
-    s = 1 / np.sqrt(var + eps)
-    return w * s[:, None, None, None], shift - s * mean
+    s = gain / np.sqrt(var + eps)
+    return {
+        "the gain is missing in the kernels": folded(1 / np.sqrt(var + eps)),
+        "divide by the root of the variance, not by the variance": folded(gain / (var + eps)),
+        "eps is missing under the root": folded(gain / np.sqrt(var)),
+        "the kernels are as before: they must be scaled, channel by channel": (w, ...),
+        "the mean must be scaled like the kernels before it is taken away": (..., shift - mean),
+        "the bias forgets the mean": (..., shift),
+        "the mean is added; it must be taken away": (..., shift + s * mean),
+    }
 
 
 # ---------------------------------------------------------------- 06.10
@@ -602,28 +457,19 @@ def _(answer, rng):
             raise Wrong("the images move along one axis only: rows and columns both move")
 
 
-@roll_each.wrong("all images move by the same offset")
-def _all_alike(x, rng):
-    height, width = x.shape[2:]
-    return np.roll(x, (rng.integers(height), rng.integers(width)), axis=(2, 3))
-
-
-@roll_each.wrong("along one axis only")
-def _columns_only(x, rng):
-    return np.stack([np.roll(image, rng.integers(x.shape[3]), axis=2) for image in x])
-
-
-@roll_each.wrong("pixel values are lost or new")
-def _zeros_come_in(x, rng):
-    moved = np.zeros_like(x)
-    for old, new in zip(x, moved, strict=True):
-        right = rng.integers(1, x.shape[3])
-        new[..., right:] = old[..., :-right]
-    return moved
-
-
-@roll_each.wrong("not moved as a whole")
-def _channels_apart(x, rng):
-    return np.stack(
-        [[np.roll(part, rng.integers(1, len(part)), axis=0) for part in image] for image in x]
-    )
+roll_each.wrongs(
+    {
+        "all images move by the same offset": lambda x, rng: np.roll(
+            x, rng.integers(1, x.shape[2:]), axis=(2, 3)
+        ),
+        "along one axis only": lambda x, rng: np.stack(
+            [np.roll(image, rng.integers(x.shape[3]), axis=2) for image in x]
+        ),
+        "pixel values are lost or new": lambda x, rng: np.concatenate(
+            [0 * x[..., :1], x[..., :-1]], axis=3
+        ),
+        "not moved as a whole": lambda x, rng: np.stack(
+            [[np.roll(part, rng.integers(1, len(part)), axis=0) for part in image] for image in x]
+        ),
+    }
+)

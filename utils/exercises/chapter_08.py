@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from utils.exercises._compare import Wrong, numbers, same, show, sizes, unpack
+from utils.exercises._agree import agree
+from utils.exercises._compare import Wrong, numbers, show, sizes, unpack
 from utils.exercises._exercise import exercise
 
 
@@ -46,34 +47,18 @@ def _(answer, rng):
         N, D, H = sizes(rng, 3)
         W, U, b = _weights(rng, D, H)
         x, h = 0.4 * rng.normal(size=(N, D)), 0.4 * rng.normal(size=(N, H))
-        expected = np.array([np.tanh(W @ x[n] + U @ h[n] + b) for n in range(N)])
-        known = {
-            "the sum is not bent: tanh is missing": x @ W.T + h @ U.T + b,
-            "U stands transposed: h @ U.T, as a state is a row here": np.tanh(x @ W.T + h @ U + b),
-            "the bias b is missing": np.tanh(x @ W.T + h @ U.T),
-            "the old state h is missing: that is no recurrent network": np.tanh(x @ W.T + b),
-        }
-        same(answer(x, h, W, U, b), expected, "the next state", known=known)
+        expected = [np.tanh(W @ x[n] + U @ h[n] + b) for n in range(N)]
+        agree(answer, (x, h, W, U, b), expected, "the next state")
 
 
-@rnn_step.wrong("tanh is missing")
-def _unbent(x, h, W, U, b):
-    return x @ W.T + h @ U.T + b
-
-
-@rnn_step.wrong("U stands transposed")
-def _turned(x, h, W, U, b):
-    return np.tanh(x @ W.T + h @ U + b)
-
-
-@rnn_step.wrong("the old state h is missing")
-def _forgetful(x, h, W, U, b):
-    return np.tanh(x @ W.T + b)
-
-
-@rnn_step.wrong("the bias b is missing")
-def _no_bias(x, h, W, U, b):
-    return np.tanh(x @ W.T + h @ U.T)
+@rnn_step.mistakes
+def _(x, h, W, U, b):
+    return {
+        "the sum is not bent: tanh is missing": x @ W.T + h @ U.T + b,
+        "U stands transposed: h @ U.T, as a state is a row here": np.tanh(x @ W.T + h @ U + b),
+        "the bias b is missing": np.tanh(x @ W.T + h @ U.T),
+        "the old state h is missing: that is no recurrent network": np.tanh(x @ W.T + b),
+    }
 
 
 # ---------------------------------------------------------------- 08.2
@@ -102,38 +87,20 @@ def _(answer, rng):
         T, D, H = sizes(rng, 3)
         W, U, b = (0.5 * part for part in _weights(rng, D, H))
         x = rng.normal(size=(T, D))
-        states = _loops(x, W, U, b)
-        backward = _loops(x[::-1], W, U, b)
-        known = {
-            "the state is not handed on: every step begins at 0": np.tanh(x @ W.T + b),
-            "all T states are wanted, not only the last": states[-1],
-            "h_0 is not among the states: T rows, not T + 1": np.vstack([np.zeros(H), states]),
-            "the states are shifted: the last one is missing, and h_0 is there": np.vstack(
-                [np.zeros(H), states[:-1]]
-            ),
-            "the sequence is read from its end": backward,
-        }
-        same(answer(x, W, U, b), states, "the states", known=known)
+        agree(answer, (x, W, U, b), _loops(x, W, U, b), "the states")
 
 
-@run_rnn.wrong("every step begins at 0")
-def _no_memory(x, W, U, b):
-    return np.tanh(x @ W.T + b)
-
-
-@run_rnn.wrong("not only the last")
-def _only_last(x, W, U, b):
-    return run_rnn.reference(x, W, U, b)[-1]
-
-
-@run_rnn.wrong("T rows, not T + 1")
-def _with_first(x, W, U, b):
-    return np.vstack([np.zeros(len(b)), run_rnn.reference(x, W, U, b)])
-
-
-@run_rnn.wrong("read from its end")
-def _from_the_end(x, W, U, b):
-    return run_rnn.reference(x[::-1], W, U, b)
+@run_rnn.mistakes
+def _(x, W, U, b):
+    states = run_rnn.reference(x, W, U, b)
+    with_first = np.vstack([0 * b, states])
+    return {
+        "the state is not handed on: every step begins at 0": np.tanh(x @ W.T + b),
+        "all T states are wanted, not only the last": states[-1],
+        "h_0 is not among the states: T rows, not T + 1": with_first,
+        "the states are shifted: the last one is missing, and h_0 is there": with_first[:-1],
+        "the sequence is read from its end": run_rnn.reference(x[::-1], W, U, b),
+    }
 
 
 # ---------------------------------------------------------------- 08.3
@@ -159,37 +126,22 @@ def _(answer, rng):
 
     for _ in range(3):
         D, H = sizes(rng, 2)
-        ours, theirs = unpack(answer(np.array([D, H])), "PyTorch's number", "Keras's number")
         count = sum(p.numel() for p in torch.nn.RNN(D, H).parameters())
-        known = {
-            "PyTorch's layer has two biases a unit": count - H,
-            "the biases are missing": count - 2 * H,
-            "the recurrent matrix U has H² weights": count - H * H,
-        }
-        same(ours, count, "PyTorch's number", known=known)
-        known = {
-            "Keras has one bias a unit, not two": count,
-            "the bias is missing": count - 2 * H,
-        }
-        same(theirs, count - H, "Keras's number", known=known)
+        expected = {"PyTorch's number": count, "Keras's number": count - H}
+        agree(answer, (np.array([D, H]),), expected)
 
 
-@rnn_weights.wrong("PyTorch's layer has two biases")
-def _one_bias(size):
+@rnn_weights.mistakes
+def _(size):
     D, H = size
-    return H * D + H * H + H, H * D + H * H + H
-
-
-@rnn_weights.wrong("the recurrent matrix U")
-def _no_matrix(size):
-    D, H = size
-    return H * D + 2 * H, H * D + H
-
-
-@rnn_weights.wrong("Keras has one bias")
-def _two_biases(size):
-    D, H = size
-    return H * D + H * H + 2 * H, H * D + H * H + 2 * H
+    matrices = H * D + H * H
+    return {
+        "PyTorch's layer has two biases a unit": (matrices + H, ...),
+        "the biases are missing": (matrices, matrices),
+        "the recurrent matrix U has H² weights": (H * D + 2 * H, H * D + H),
+        "Keras has one bias a unit, not two": (..., matrices + 2 * H),
+        "the bias is missing in Keras's number": (..., matrices),
+    }
 
 
 # ---------------------------------------------------------------- 08.4
@@ -215,43 +167,28 @@ def _(answer, rng):
     for horizon in (2, 3, 1):
         T, width = 20 + int(rng.integers(0, 5)), int(rng.integers(3, 7))
         values = rng.normal(size=T)
-        x, y = unpack(answer(values, width, horizon), "the windows", "the targets")
-        rows = [list(values[i : i + width]) for i in range(T) if i + width + horizon <= T]
-        wanted = np.array([values[i + width + horizon - 1] for i in range(len(rows))])
-        known = {
-            "the target is a value inside the window: it must lie `horizon` after the last": values[
-                width - 1 : T - horizon
-            ],
-            "the targets come one step too late": values[width + horizon :],
-            "the target is the next value, not the one `horizon` steps on": values[
-                width : width + len(rows)
-            ],
-        }
-        same(y, wanted, "the targets", known=known if horizon > 1 else {})
-        known = {
-            "windows without a target are there too": np.array(
-                [values[i : i + width] for i in range(T - width + 1)]
-            )
-        }
-        same(x, np.array(rows), "the windows", known=known)
+        rows = [values[i : i + width] for i in range(T) if i + width + horizon <= T]
+        targets = [values[i + width + horizon - 1] for i in range(len(rows))]
+        expected = {"the windows": np.array(rows), "the targets": targets}
+        agree(answer, (values, width, horizon), expected, order=("the targets", "the windows"))
 
 
-@make_windows.wrong("a value inside the window")
-def _leak(values, width, horizon):
-    x, _ = make_windows.reference(values, width, horizon)
-    return x, values[width - 1 : len(values) - horizon]
-
-
-@make_windows.wrong("not the one `horizon` steps on")
-def _next(values, width, horizon):
-    x, _ = make_windows.reference(values, width, horizon)
-    return x, values[width : width + len(x)]
-
-
-@make_windows.wrong("windows without a target")
-def _too_many(values, width, horizon):
-    x = np.lib.stride_tricks.sliding_window_view(values, width)
-    return x, values[width + horizon - 1 :]
+@make_windows.mistakes
+def _(values, width, horizon):
+    windows = np.lib.stride_tricks.sliding_window_view(values, width)
+    end = len(values) - horizon
+    return {
+        "the target is a value inside the window: it must lie `horizon` after the last": (
+            ...,
+            values[width - 1 : end],
+        ),
+        "the targets come one step too late": (..., values[width + horizon :]),
+        "the target is the next value, not the one `horizon` steps on": (
+            ...,
+            values[width : end + 1],
+        ),
+        "windows without a target are there too": (windows, ...),
+    }
 
 
 # ---------------------------------------------------------------- 08.5
@@ -277,39 +214,25 @@ def _(answer, rng):
     for period, horizon in ((5, 3), (4, 9), (4, 8)):
         values, first = rng.normal(size=40), int(rng.integers(20, 30))
         back = next(k * period for k in range(1, 9) if k * period >= horizon)
-        wanted = np.array([values[t - back] for t in range(first, 40)])
-        known = {
-            "this season's value a period ago is not known yet: go back further": values[
-                first - period : 40 - period
-            ],
-            "that is persistence: the last known value, of another season": values[
-                first - horizon : 40 - horizon
-            ],
-            "one period too far back": values[first - back - period : 40 - back - period],
-            "these are the values themselves": values[first:],
-        }
-        if back == period:
-            del known["this season's value a period ago is not known yet: go back further"]
-        if back == horizon:
-            del known["that is persistence: the last known value, of another season"]
-        same(answer(values, period, horizon, first), wanted, "the forecast", known=known)
+        expected = [values[t - back] for t in range(first, 40)]
+        agree(answer, (values, period, horizon, first), expected, "the forecast")
 
 
-@seasonal_naive.wrong("that is persistence")
-def _persistence(values, period, horizon, first):
-    return values[first - horizon : len(values) - horizon]
+@seasonal_naive.mistakes
+def _(values, period, horizon, first):
+    def going(back):
+        return values[first - back : len(values) - back]
 
-
-@seasonal_naive.wrong("is not known yet")
-def _from_the_future(values, period, horizon, first):
-    return values[first - period : len(values) - period]
-
-
-@seasonal_naive.wrong("one period too far back")
-def _too_far(values, period, horizon, first):
-    back = period * (horizon // period + 1)
-    back += period if horizon < period else 0
-    return values[first - back : len(values) - back]
+    seasons = -(-horizon // period)
+    return {
+        "this season's value a period ago is not known yet: go back further": going(period),
+        "that is persistence: the last known value, of another season": going(horizon),
+        "one period too far back": going((seasons + 1) * period),
+        "too far back where horizon is a multiple of period: that value is known already": (
+            going((horizon // period + 1) * period)
+        ),
+        "these are the values themselves": going(0),
+    }
 
 
 # ---------------------------------------------------------------- 08.6
@@ -334,40 +257,25 @@ def _(answer, rng):
     for tau in (0.5, 2.0, 0.01):
         z = rng.normal(size=sizes(rng, 1)[0]) * 3 + (10 if tau < 0.1 else 0)
         powers = [np.exp((a - max(z)) / tau) for a in z]
-        expected = np.array(powers) / sum(powers)
-        p = np.exp(z - z.max())
-        known = {
-            "multiplied by τ instead of divided": np.exp((z - z.max()) * tau)
-            / np.exp((z - z.max()) * tau).sum(),
-            "the temperature comes after softmax: divide the scores, not the probabilities": p
-            / p.sum()
-            / tau,
-            "τ is not used": p / p.sum(),
-            "the probabilities must sum to 1": np.array(powers),
-        }
-        got = numbers(answer(z, tau), "the probabilities")
-        if np.isnan(got).any():
-            raise Wrong(f"NaN at τ = {tau:g}: subtract the largest score before np.exp")
-        same(got, expected, "the probabilities", known=known)
+        agree(answer, (z, tau), np.array(powers) / sum(powers), "the probabilities")
 
 
-@heat.wrong("multiplied by τ")
-def _cooled(z, tau):
-    e = np.exp((z - z.max()) * tau)
-    return e / e.sum()
+@heat.mistakes
+def _(z, tau):
+    def softmax(z):
+        return np.exp(z - z.max()) / np.exp(z - z.max()).sum()
 
-
-@heat.wrong("divide the scores, not the probabilities")
-def _late(z, tau):
-    e = np.exp(z - z.max())
-    return e / e.sum() / tau
-
-
-@heat.wrong("subtract the largest score")
-def _overflow(z, tau):
-    with np.errstate(all="ignore"):
-        e = np.exp(z / tau)
-        return e / e.sum()
+    return {
+        "multiplied by τ instead of divided": softmax(z * tau),
+        "the temperature comes after softmax: divide the scores, not the probabilities": (
+            softmax(z) / tau
+        ),
+        "τ is not used": softmax(z),
+        "the probabilities must sum to 1": np.exp((z - z.max()) / tau),
+        "exp overflows where τ is small: subtract the largest score before np.exp": (
+            np.exp(z / tau) / np.exp(z / tau).sum()
+        ),
+    }
 
 
 # ---------------------------------------------------------------- 08.7
@@ -391,39 +299,26 @@ def surprise(p):
 def _(answer, rng):
     for _ in range(2):
         p = rng.uniform(0.05, 0.9, size=sizes(rng, 1)[0] + 3)
-        bits, perplexity = unpack(answer(p), "the bits", "the perplexity")
-        wanted = sum(np.log(1 / q) / np.log(2) for q in p) / len(p)
-        known = {
-            "these are nats: bits take the logarithm to the base 2": wanted * np.log(2),
-            "that is the logarithm of the mean; take the mean of the logarithms": -np.log2(
-                p.mean()
-            ),
-            "the sum over all letters, not their mean": wanted * len(p),
+        expected = {
+            "the number of bits": sum(np.log(1 / q) / np.log(2) for q in p) / len(p),
+            "the perplexity": np.prod(1 / p) ** (1 / len(p)),
         }
-        same(bits, wanted, "the number of bits", known=known)
-        known = {
-            "the perplexity of bits is 2 to their power, not e": np.exp(wanted),
-            "that is the mean of 1/p; the perplexity is the geometric mean": np.mean(1 / p),
-        }
-        same(perplexity, np.prod(1 / p) ** (1 / len(p)), "the perplexity", known=known)
+        agree(answer, (p,), expected)
 
 
-@surprise.wrong("these are nats")
-def _nats(p):
-    nats = -np.mean(np.log(p))
-    return nats, np.exp(nats)
-
-
-@surprise.wrong("take the mean of the logarithms")
-def _log_of_mean(p):
-    bits = -np.log2(np.mean(p))
-    return bits, 2**bits
-
-
-@surprise.wrong("2 to their power")
-def _wrong_base(p):
-    bits = -np.mean(np.log2(p))
-    return bits, np.exp(bits)
+@surprise.mistakes
+def _(p):
+    bits, of_mean, in_all = -np.log2(p).mean(), -np.log2(p.mean()), -np.log2(p).sum()
+    return {
+        "these are nats: bits take the logarithm to the base 2": (-np.log(p).mean(), ...),
+        "that is the logarithm of the mean; take the mean of the logarithms": (
+            of_mean,
+            2**of_mean,
+        ),
+        "the sum over all letters, not their mean": (in_all, 2**in_all),
+        "the perplexity of bits is 2 to their power, not e": (..., np.exp(bits)),
+        "that is the mean of 1/p; the perplexity is the geometric mean": (..., np.mean(1 / p)),
+    }
 
 
 # ---------------------------------------------------------------- 08.8
@@ -448,35 +343,25 @@ def clip(dW, db, limit):
 def _(answer, rng):
     H, D = sizes(rng, 2)
     for size, limit in ((10.0, 3.0), (0.01, 3.0)):
-        gradients = size * rng.normal(size=(H, D)), size * rng.normal(size=H)
-        got = unpack(answer(*gradients, limit), "dW", "db")
-        length = np.linalg.norm(np.concatenate([g.ravel() for g in gradients]))
+        dW, db = size * rng.normal(size=(H, D)), size * rng.normal(size=H)
+        length = np.linalg.norm(np.concatenate([dW.ravel(), db]))
         factor = limit / length if length > limit else 1.0
-        for name, mine, g in zip(("dW", "db"), got, gradients, strict=True):
-            known = {
-                "each array is shortened on its own, which turns the step: one length for both": g
-                * min(1, limit / np.linalg.norm(g)),
-                "each number is cut on its own, which turns the step": np.clip(g, -limit, limit),
-            }
-            if factor == 1:
-                known = {"gradients that are short enough must stay": g * limit / length}
-            same(mine, factor * g, name, known=known)
+        agree(answer, (dW, db, limit), {"dW": factor * dW, "db": factor * db})
 
 
-@clip.wrong("each array is shortened on its own")
-def _one_by_one(dW, db, limit):
-    return tuple(g * min(1.0, limit / np.linalg.norm(g)) for g in (dW, db))
-
-
-@clip.wrong("each number is cut on its own")
-def _cut(dW, db, limit):
-    return np.clip(dW, -limit, limit), np.clip(db, -limit, limit)
-
-
-@clip.wrong("short enough must stay")
-def _always(dW, db, limit):
+@clip.mistakes
+def _(dW, db, limit):
+    both = dW, db
     length = np.sqrt((dW**2).sum() + (db**2).sum())
-    return dW * limit / length, db * limit / length
+    return {
+        "each array is shortened on its own, which turns the step: one length for both": (
+            tuple(g * min(1, limit / np.linalg.norm(g)) for g in both)
+        ),
+        "each number is cut on its own, which turns the step": (
+            tuple(np.clip(g, -limit, limit) for g in both)
+        ),
+        "gradients that are short enough must stay": tuple(g * limit / length for g in both),
+    }
 
 
 # ---------------------------------------------------------------- 08.9
@@ -499,11 +384,6 @@ def gradient_of_first(g, h, U):
 
 @gradient_of_first.check
 def _(answer, rng):
-    def back(g, states, matrix, bent=True):
-        for h_t in states:
-            g = matrix @ (((1 - h_t**2) if bent else 1) * g)
-        return g
-
     for _ in range(2):
         T, H = sizes(rng, 2)
         U = rng.normal(size=(H, H)) / np.sqrt(H)
@@ -511,42 +391,24 @@ def _(answer, rng):
         product = np.eye(H)
         for h_t in h[1:]:
             product = np.diag(1 - h_t**2) @ U @ product  # ∂h_t/∂h_1
-        known = {
-            "U must stand transposed on the way back": back(g, h[:0:-1], U),
-            "tanh′ is missing: 1 − h² at every step": back(g, h[:0:-1], U.T, bent=False),
-            "one step too many: h_1 itself is not passed": back(g, h[::-1], U.T),
-            "tanh′ belongs to the later state, 1 − h_{t+1}²": back(g, h[-2::-1], U.T),
-            "the states are passed in the wrong order, from the first": back(g, h[1:], U.T),
-        }
-        same(answer(g, h, U), product.T @ g, "the gradient of h_1", known=known)
+        agree(answer, (g, h, U), product.T @ g, "the gradient of h_1")
 
 
-@gradient_of_first.wrong("U must stand transposed")
-def _not_transposed(g, h, U):
-    for h_t in h[:0:-1]:
-        g = U @ ((1 - h_t**2) * g)
-    return g
+@gradient_of_first.mistakes
+def _(g, h, U):
+    def back(states, matrix=U.T):
+        end = g
+        for h_t in states:
+            end = matrix @ ((1 - h_t**2) * end)
+        return end
 
-
-@gradient_of_first.wrong("tanh′ is missing")
-def _linear(g, h, U):
-    for _ in h[1:]:
-        g = U.T @ g
-    return g
-
-
-@gradient_of_first.wrong("one step too many")
-def _all_states(g, h, U):
-    for h_t in h[::-1]:
-        g = U.T @ ((1 - h_t**2) * g)
-    return g
-
-
-@gradient_of_first.wrong("belongs to the later state")
-def _earlier(g, h, U):
-    for h_t in h[-2::-1]:
-        g = U.T @ ((1 - h_t**2) * g)
-    return g
+    return {
+        "U must stand transposed on the way back": back(h[:0:-1], U),
+        "tanh′ is missing: 1 − h² at every step": back(0 * h[:0:-1]),
+        "one step too many: h_1 itself is not passed": back(h[::-1]),
+        "tanh′ belongs to the later state, 1 − h_{t+1}²": back(h[-2::-1]),
+        "the states are passed in the wrong order, from the first": back(h[1:]),
+    }
 
 
 # ---------------------------------------------------------------- 08.10
@@ -594,16 +456,12 @@ def _(answer, rng):
         )
 
 
-@delay_line.wrong("the older inputs are lost")
-def _shifted_up():
-    return np.array([[1], [0], [0]]), np.array([[0, 1, 0], [0, 0, 1], [0, 0, 0]])
-
-
-@delay_line.wrong("adds up all inputs")
-def _sums():
-    return np.array([[1], [0], [0]]), np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0]])
-
-
-@delay_line.wrong("W must fill the first one only")
-def _everywhere():
-    return np.ones((3, 1)), np.zeros((3, 3))
+_FIRST = np.array([[1], [0], [0]])
+delay_line.wrongs(
+    {
+        "the older inputs are lost": (_FIRST, np.eye(3, k=1)),
+        "adds up all inputs": (_FIRST, np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0]])),
+        "W must fill the first one only": (np.ones((3, 1)), np.zeros((3, 3))),
+        "the state is": (_FIRST, 2 * np.eye(3, k=-1)),
+    }
+)
