@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from utils.exercises._compare import Wrong, numbers, same, sizes, unpack
+from utils.exercises._agree import agree
+from utils.exercises._compare import Wrong, numbers, sizes, unpack
 from utils.exercises._exercise import exercise
 
 
@@ -38,46 +39,27 @@ def _(answer, rng):
     for _ in range(2):
         shape = sizes(rng, 2)
         i, f, g, o, c = rng.normal(size=(5, *shape))
-        h_new, c_new = unpack(answer(i, f, g, o, c), "h", "c")
-        expected = _sigma(f) * c + _sigma(i) * np.tanh(g)
-        h_expected = _sigma(o) * np.tanh(expected)
-        known = {
-            "forget gate and input gate are exchanged": _sigma(i) * c + _sigma(f) * np.tanh(g),
-            "the gates are not bent: they need σ": f * c + i * np.tanh(g),
-            "the candidate needs tanh": _sigma(f) * c + _sigma(i) * g,
-            "this is h: return the pair (h, c) in this order": h_expected,
-            "nothing of the old cell state is left": _sigma(i) * np.tanh(g),
-        }
-        same(c_new, expected, "c", known=known)
-        known = {
-            "h must come from the new cell state, this one comes from the old": _sigma(o)
-            * np.tanh(c),
-            "h needs tanh of the cell state": _sigma(o) * expected,
-        }
-        same(h_new, h_expected, "h", known=known)
+        new = _sigma(f) * c + _sigma(i) * np.tanh(g)
+        expected = {"h": _sigma(o) * np.tanh(new), "c": new}
+        agree(answer, (i, f, g, o, c), expected, order=("c", "h"))
 
 
-@lstm_update.wrong("forget gate and input gate are exchanged")
-def _exchanged(i, f, g, o, c):
-    c = _sigma(i) * c + _sigma(f) * np.tanh(g)
-    return _sigma(o) * np.tanh(c), c
+@lstm_update.mistakes
+def _(i, f, g, o, c):
+    def shown(cell):
+        return _sigma(o) * np.tanh(cell), cell
 
-
-@lstm_update.wrong("the gates are not bent")
-def _straight(i, f, g, o, c):
-    c = f * c + i * np.tanh(g)
-    return o * np.tanh(c), c
-
-
-@lstm_update.wrong("from the old")
-def _late(i, f, g, o, c):
-    return _sigma(o) * np.tanh(c), _sigma(f) * c + _sigma(i) * np.tanh(g)
-
-
-@lstm_update.wrong("return the pair (h, c) in this order")
-def _swapped(i, f, g, o, c):
-    c = _sigma(f) * c + _sigma(i) * np.tanh(g)
-    return c, _sigma(o) * np.tanh(c)
+    h, new = lstm_update.reference(i, f, g, o, c)
+    unbent = f * c + i * np.tanh(g)
+    return {
+        "forget gate and input gate are exchanged": shown(_sigma(i) * c + _sigma(f) * np.tanh(g)),
+        "the gates are not bent: they need σ": (o * np.tanh(unbent), unbent),
+        "the candidate needs tanh": shown(_sigma(f) * c + _sigma(i) * g),
+        "this is h: return the pair (h, c) in this order": (new, h),
+        "nothing of the old cell state is left": shown(_sigma(i) * np.tanh(g)),
+        "h must come from the new cell state, this one comes from the old": (shown(c)[0], ...),
+        "h needs tanh of the cell state": (_sigma(o) * new, ...),
+    }
 
 
 # ---------------------------------------------------------------- 09.2
@@ -101,33 +83,22 @@ def count(shape):
 def _(answer, rng):
     for _ in range(3):
         D, H = sizes(rng, 2)
-        blocks = np.array([1, 3, 4])
-        known = {
-            "one bias is missing in each block: PyTorch has two": blocks * H * (D + H + 1),
-            "the biases are missing": blocks * H * (D + H),
-            "D and H are exchanged": blocks * D * (D + H + 2),
-            "GRU and LSTM are exchanged: the LSTM is the larger one": blocks[[0, 2, 1]]
-            * (H * (D + H + 2)),
-        }
-        same(answer(np.array([D, H])), blocks * H * (D + H + 2), "the counts", known=known)
+        block = np.ones((H, D)).size + np.ones((H, H)).size + 2 * H
+        agree(answer, (np.array([D, H]),), [block, 3 * block, 4 * block], "the counts")
 
 
-@count.wrong("one bias is missing")
-def _single(shape):
+@count.mistakes
+def _(shape):
     D, H = shape
-    return np.array([1, 3, 4]) * H * (D + H + 1)
-
-
-@count.wrong("the biases are missing")
-def _unbiased(shape):
-    D, H = shape
-    return np.array([1, 3, 4]) * H * (D + H)
-
-
-@count.wrong("GRU and LSTM are exchanged")
-def _other(shape):
-    D, H = shape
-    return np.array([1, 4, 3]) * H * (D + H + 2)
+    blocks = np.array([1, 3, 4])
+    return {
+        "one bias is missing in each block: PyTorch has two": blocks * H * (D + H + 1),
+        "the biases are missing": blocks * H * (D + H),
+        "D and H are exchanged": blocks * D * (D + H + 2),
+        "GRU and LSTM are exchanged: the LSTM is the larger one": (
+            blocks[[0, 2, 1]] * H * (D + H + 2)
+        ),
+    }
 
 
 # ---------------------------------------------------------------- 09.3
@@ -151,30 +122,18 @@ def forget_bias(steps):
 def _(answer, rng):
     for _ in range(2):
         steps = rng.integers(2, 200, 5).astype(float)
-        s = np.exp2(-1 / steps)
-        known = {
-            "this is the gate σ(b): undo the σ": s,
-            "the sign is wrong: with this bias the gate is nearly shut": np.log((1 - s) / s),
-            "this is ln of the gate; the inverse of σ is ln(s/(1 − s))": np.log(s),
-            "s/(1 − s) still needs its logarithm": s / (1 - s),
-        }
-        same(answer(steps), -np.log(np.exp2(1 / steps) - 1), "b", known=known)
+        agree(answer, (steps,), -np.log(np.exp2(1 / steps) - 1), "b")
 
 
-@forget_bias.wrong("undo the σ")
-def _gate(steps):
-    return 0.5 ** (1 / steps)
-
-
-@forget_bias.wrong("the sign is wrong")
-def _shut(steps):
+@forget_bias.mistakes
+def _(steps):
     s = 0.5 ** (1 / steps)
-    return -np.log(s / (1 - s))
-
-
-@forget_bias.wrong("this is ln of the gate")
-def _log(steps):
-    return np.log(0.5) / steps
+    return {
+        "this is the gate σ(b): undo the σ": s,
+        "the sign is wrong: with this bias the gate is nearly shut": np.log((1 - s) / s),
+        "this is ln of the gate; the inverse of σ is ln(s/(1 − s))": np.log(s),
+        "s/(1 − s) still needs its logarithm": s / (1 - s),
+    }
 
 
 # ---------------------------------------------------------------- 09.4
@@ -207,43 +166,25 @@ def _(answer, rng):
         n, H = sizes(rng, 2)
         a, u, h = (2 * rng.normal(size=(n, width)) for width in (3 * H, 3 * H, H))
         (ar, az, an), (ur, uz, un) = (x.reshape(n, 3, H).swapaxes(0, 1) for x in (a, u))
-        r, z = _sigma(ar + ur), _sigma(az + uz)
-        new = np.tanh(an + r * un)
-        known = {
-            "z and 1 − z are exchanged: z says how much of the old state stays": z * new
-            + (1 - z) * h,
-            "r must scale only what the state says, this scales both": (1 - z)
-            * np.tanh(r * (an + un))
-            + z * h,
-            "the reset gate does nothing": (1 - z) * np.tanh(an + un) + z * h,
-            "the order is r, z, n: here r and z are exchanged": (1 - r) * np.tanh(an + z * un)
-            + r * h,
-        }
-        same(answer(a, u, h), new + z * (h - new), "h", known=known)
+        new = np.tanh(an + _sigma(ar + ur) * un)
+        agree(answer, (a, u, h), new + _sigma(az + uz) * (h - new), "h")
 
 
-@gru_update.wrong("z and 1 − z are exchanged")
-def _inverse(a, u, h):
-    a_r, a_z, a_n = np.split(a, 3, axis=1)
-    u_r, u_z, u_n = np.split(u, 3, axis=1)
-    z = _sigma(a_z + u_z)
-    return z * np.tanh(a_n + _sigma(a_r + u_r) * u_n) + (1 - z) * h
-
-
-@gru_update.wrong("this scales both")
-def _both(a, u, h):
-    a_r, a_z, a_n = np.split(a, 3, axis=1)
-    u_r, u_z, u_n = np.split(u, 3, axis=1)
-    z = _sigma(a_z + u_z)
-    return (1 - z) * np.tanh(_sigma(a_r + u_r) * (a_n + u_n)) + z * h
-
-
-@gru_update.wrong("r and z are exchanged")
-def _order(a, u, h):
-    a_z, a_r, a_n = np.split(a, 3, axis=1)
-    u_z, u_r, u_n = np.split(u, 3, axis=1)
-    z = _sigma(a_z + u_z)
-    return (1 - z) * np.tanh(a_n + _sigma(a_r + u_r) * u_n) + z * h
+@gru_update.mistakes
+def _(a, u, h):
+    (a_r, a_z, a_n), (u_r, u_z, u_n) = (np.split(x, 3, axis=1) for x in (a, u))
+    r, z = _sigma(a_r + u_r), _sigma(a_z + u_z)
+    n = np.tanh(a_n + r * u_n)
+    return {
+        "z and 1 − z are exchanged: z says how much of the old state stays": z * n + (1 - z) * h,
+        "r must scale only what the state says, this scales both": (
+            (1 - z) * np.tanh(r * (a_n + u_n)) + z * h
+        ),
+        "the reset gate does nothing": (1 - z) * np.tanh(a_n + u_n) + z * h,
+        "the order is r, z, n: here r and z are exchanged": (
+            (1 - r) * np.tanh(a_n + z * u_n) + r * h
+        ),
+    }
 
 
 # ---------------------------------------------------------------- 09.5
@@ -267,32 +208,23 @@ def _(answer, rng):
     for _ in range(3):
         n, t, h = sizes(rng, 3)
         output, lengths = rng.normal(size=(n, t, h)), rng.integers(1, t, n)
-        known = {
-            "these are the outputs at the last step of all, which is padding": output[:, -1],
-            "these are one step too late: steps count from 0": np.stack(
-                [o[k] for o, k in zip(output, lengths, strict=True)]
-            ),
-            "these are the first outputs": output[:, 0],
-        }
-        if (lengths == lengths[0]).all():
-            continue
-        expected = np.stack([o[:k][-1] for o, k in zip(output, lengths, strict=True)])
-        same(answer(output, lengths), expected, "the last real output", known=known)
+        lengths[:2] = 1, 2
+        expected = [o[:k][-1] for o, k in zip(output, lengths, strict=True)]
+        agree(answer, (output, lengths), expected, "the last real output")
 
 
-@last_real.wrong("which is padding")
-def _end(output, lengths):
-    return output[:, -1]
+@last_real.mistakes
+def _(output, lengths):
+    return {
+        "these are the outputs at the last step of all, which is padding": output[:, -1],
+        "these are one step too late: steps count from 0": (
+            output[np.arange(len(output)), lengths]
+        ),
+        "these are the first outputs": output[:, 0],
+    }
 
 
-@last_real.wrong("one step too late")
-def _late_by_one(output, lengths):
-    return output[np.arange(len(output)), lengths]
-
-
-@last_real.wrong("must have shape")
-def _sliced(output, lengths):
-    return output[:, lengths - 1]
+last_real.wrongs({"must have shape": lambda output, lengths: output[:, lengths - 1]})
 
 
 # ---------------------------------------------------------------- 09.6
@@ -314,43 +246,27 @@ def masked_mean(output, mask):
 
 @masked_mean.check
 def _(answer, rng):
-    for poison in (False, True):
+    for is_poisoned in (False, False, True):
         n, t, h = sizes(rng, 3)
         output, mask = rng.normal(size=(n, t, h)) + 1, rng.random((n, t)) < 0.5
         mask[:, 0], mask[:, 1] = True, False
-        expected = np.stack([o[m].mean(axis=0) for o, m in zip(output, mask, strict=True)])
-        known = {
-            "padding is part of this mean": output.mean(axis=1),
-            "the sum is divided by T, not by the number of real steps": (
-                output * mask[..., None]
-            ).mean(axis=1),
-            "this is the sum: divide by the number of real steps": (output * mask[..., None]).sum(
-                axis=1
-            ),
-        }
-        if poison:
+        expected = [o[m].mean(axis=0) for o, m in zip(output, mask, strict=True)]
+        if is_poisoned:
             output[~mask] = np.nan
-        mean = numbers(answer(output, mask), "the mean")
-        if poison and np.isnan(mean).any():
-            raise Wrong(
-                "a padded step that holds NaN spoils the mean: 0 · NaN is NaN, use np.where"
-            )
-        same(mean, expected, "the mean", known=known)
+        agree(answer, (output, mask), expected, "the mean")
 
 
-@masked_mean.wrong("padding is part of this mean")
-def _all_steps(output, mask):
-    return output.mean(axis=1)
-
-
-@masked_mean.wrong("divided by T")
-def _by_t(output, mask):
-    return np.where(mask[..., None], output, 0).mean(axis=1)
-
-
-@masked_mean.wrong("0 · NaN is NaN")
-def _product(output, mask):
-    return (output * mask[..., None]).sum(axis=1) / mask.sum(axis=1)[:, None]
+@masked_mean.mistakes
+def _(output, mask):
+    real = np.where(mask[..., None], output, 0)
+    return {
+        "padding is part of this mean": output.mean(axis=1),
+        "the sum is divided by T, not by the number of real steps": real.mean(axis=1),
+        "this is the sum: divide by the number of real steps": real.sum(axis=1),
+        "a padded step that holds NaN spoils the mean: 0 · NaN is NaN, use np.where": (
+            (output * mask[..., None]).sum(axis=1) / mask.sum(axis=1)[:, None]
+        ),
+    }
 
 
 # ---------------------------------------------------------------- 09.7
@@ -376,34 +292,20 @@ def _(answer, rng):
         D, H = sizes(rng, 2)
         W = rng.normal(size=(3 * H, D))
         r, z, n = W.reshape(3, H, D)
-        known = {
-            "the gates are still in PyTorch's order": W.T,
-            "r and n are exchanged, not r and z": np.hstack([n.T, z.T, r.T]),
-            "single rows are exchanged: cut into blocks of H rows": W.reshape(H, 3, D)[:, [1, 0, 2]]
-            .reshape(3 * H, D)
-            .T,
-        }
-        value = numbers(answer(W), "W")
-        if value.shape == (3 * H, D):
-            raise Wrong("W must be transposed: Keras has the inputs in the rows")
-        same(value, np.hstack([z.T, r.T, n.T]), "W", known=known)
+        agree(answer, (W,), np.hstack([z.T, r.T, n.T]), "W")
 
 
-@to_keras.wrong("still in PyTorch's order")
-def _transposed(W):
-    return W.T
-
-
-@to_keras.wrong("must be transposed")
-def _upright(W):
+@to_keras.mistakes
+def _(W):
     r, z, n = np.split(W, 3)
-    return np.concatenate([z, r, n])
-
-
-@to_keras.wrong("single rows are exchanged")
-def _rows(W):
-    H = len(W) // 3
-    return W.reshape(H, 3, -1)[:, [1, 0, 2]].reshape(W.shape).T
+    rows = W.reshape(len(r), 3, -1)[:, [1, 0, 2]]
+    return {
+        "the gates are still in PyTorch's order": W.T,
+        "r and n are exchanged, not r and z": np.concatenate([n, z, r]).T,
+        "single rows are exchanged: cut into blocks of H rows": rows.reshape(W.shape).T,
+        "W must be transposed: Keras has the inputs in the rows": np.concatenate([z, r, n]),
+        "nothing has changed: Keras has another order, and the inputs in the rows": W,
+    }
 
 
 # ---------------------------------------------------------------- 09.8
@@ -431,37 +333,28 @@ def _(answer, rng):
         g, c_old, dh, dc = rng.uniform(-0.9, 0.9, (4, *shape))
         c = f * c_old + i * g
         total = dc + dh * o / np.cosh(c) ** 2
-        dc_old, df = unpack(answer(i, f, g, o, c_old, c, dh, dc), "∂L/∂c_old", "∂L/∂f")
-        known = {
-            "what comes through h is missing: c is used there too": dc * f,
-            "what comes from the future is missing: add dc": (total - dc) * f,
-            "tanh′ is missing on the way through h": (dc + dh * o) * f,
-            "the gate is missing: c_old is multiplied by f": total,
-        }
-        same(dc_old, total * f, "∂L/∂c_old", known=known)
-        known = {
-            "this is the gradient of the open gate; before its σ it is f·(1 − f) times that": total
-            * c_old,
-            "f scales c_old, not the candidate": total * g * f * (1 - f),
-        }
-        same(df, total * c_old * f * (1 - f), "∂L/∂f", known=known)
+        expected = {"∂L/∂c_old": total * f, "∂L/∂f": total * c_old * f * (1 - f)}
+        agree(answer, (i, f, g, o, c_old, c, dh, dc), expected)
 
 
-@lstm_backward.wrong("what comes through h is missing")
-def _future(i, f, g, o, c_old, c, dh, dc):
-    return dc * f, dc * c_old * f * (1 - f)
+@lstm_backward.mistakes
+def _(i, f, g, o, c_old, c, dh, dc):
+    def passed_on(at_c):
+        return at_c * f, at_c * c_old * f * (1 - f)
 
-
-@lstm_backward.wrong("tanh′ is missing")
-def _linear(i, f, g, o, c_old, c, dh, dc):
-    dc = dc + dh * o
-    return dc * f, dc * c_old * f * (1 - f)
-
-
-@lstm_backward.wrong("the gradient of the open gate")
-def _open(i, f, g, o, c_old, c, dh, dc):
-    dc = dc + dh * o * (1 - np.tanh(c) ** 2)
-    return dc * f, dc * c_old
+    through_h = dh * o * (1 - np.tanh(c) ** 2)
+    total = dc + through_h
+    return {
+        "what comes through h is missing: c is used there too": passed_on(dc),
+        "what comes from the future is missing: add dc": passed_on(through_h),
+        "tanh′ is missing on the way through h": passed_on(dc + dh * o),
+        "the gate is missing: c_old is multiplied by f": (total, ...),
+        "this is the gradient of the open gate; before its σ it is f·(1 − f) times that": (
+            ...,
+            total * c_old,
+        ),
+        "f scales c_old, not the candidate": (..., total * g * f * (1 - f)),
+    }
 
 
 # ---------------------------------------------------------------- 09.9
@@ -508,22 +401,18 @@ def _(answer, rng):
             )
 
 
-@by_length.wrong("sort by length")
-def _as_they_come(lengths, size):
-    order = np.arange(len(lengths))
+def _cut(order, size):
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 
-@by_length.wrong("these are lengths")
-def _values(lengths, size):
-    order = np.sort(lengths)
-    return [order[start : start + size] for start in range(0, len(order), size)]
-
-
-@by_length.wrong("must come once")
-def _dropped(lengths, size):
-    order = np.argsort(lengths)
-    return [order[start : start + size] for start in range(0, len(order) - size, size)]
+by_length.wrongs(
+    {
+        "sort by length": lambda lengths, size: _cut(np.arange(len(lengths)), size),
+        "these are lengths": lambda lengths, size: _cut(np.sort(lengths), size),
+        "must come once": lambda lengths, size: by_length.reference(lengths, size)[:-1],
+        "every batch must have": lambda lengths, size: by_length.reference(lengths, size + 1),
+    }
+)
 
 
 # ---------------------------------------------------------------- 09.10
@@ -585,21 +474,11 @@ def _open_counter(mark, i=20.0, f=20.0, g=0.0):
     return np.outer([0, 0, 20, 0], mark), np.zeros(4), np.array([i, f, g, 0])
 
 
-@counter.wrong("a single 1 must be kept")
-def _leaky(mark):
-    return _open_counter(mark, f=3.0)
-
-
-@counter.wrong("where all is 0 nothing may be added")
-def _biased(mark):
-    return _open_counter(mark, g=1.0)
-
-
-@counter.wrong("only the marked feature counts")
-def _every(mark):
-    return _open_counter(np.ones(len(mark)))
-
-
-@counter.wrong("each marked 1 must add 1")
-def _half(mark):
-    return _open_counter(mark, i=0.0)
+counter.wrongs(
+    {
+        "a single 1 must be kept": lambda mark: _open_counter(mark, f=3.0),
+        "where all is 0 nothing may be added": lambda mark: _open_counter(mark, g=1.0),
+        "only the marked feature counts": lambda mark: _open_counter(np.ones_like(mark)),
+        "each marked 1 must add 1": lambda mark: _open_counter(mark, i=0.0),
+    }
+)
