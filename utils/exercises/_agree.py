@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from utils.exercises._answer import Answer
 
+SINGLE = 1e-4, 1e-5  # relative and absolute error that a right answer in float32 may have
 DRAWS = 2  # inputs with a wrong result that a mistake must explain before it is named
 
 
@@ -70,6 +71,7 @@ def agree(
     rtol: float = 1e-6,
     atol: float = 1e-9,
     sizes: Mapping[str, int] | None = None,
+    double: bool = False,
 ) -> None:
     """Check that the learner's function gives for `args` what it must, and name the mistake.
 
@@ -89,6 +91,8 @@ def agree(
         rtol: largest error relative to `expected`.
         atol: largest absolute error.
         sizes: sizes by name, to recognize a factor such as a forgotten mean.
+        double: whether the task is about precision; else a result in float32 may be as exact as
+            that is.
 
     Raises:
         Wrong: the results differ, and the reason is clear or cannot become clearer.
@@ -113,6 +117,10 @@ def agree(
         if not answer.suspicion:
             raise
         got = None
+    if any(str(getattr(one, "dtype", "")).endswith("float32") for one in got or ()):
+        if double:
+            raise Wrong(f"{names[0]} has the 7 digits of float32: the task asks for all of float64")
+        rtol, atol = max(rtol, SINGLE[0]), max(atol, SINGLE[1])
     answer.draws.append(Draw(got, truth, mistakes, rtol, atol))
     for part in map(names.index, order or names):
         if answer.suspicion:

@@ -82,6 +82,10 @@ def _(answer, rng):
         value = np.maximum(z, 0) + alpha * np.minimum(z, 0)
         slope = (1 + alpha) / 2 + (1 - alpha) / 2 * np.sign(z)
         agree(answer, (z, alpha), {"the value": value, "the derivative": slope}, quote="entry")
+    for single in (np.array([-2.0]), np.array([4.0])):  # D = 1, far from the bend
+        value, slope = (single, 1.0) if single > 0 else (0.25 * single, 0.25)
+        expected = {"the value": value, "the derivative": np.array([slope])}
+        agree(answer, (single, 0.25), expected, quote="entry")
 
 
 @leaky_relu.mistakes
@@ -126,9 +130,12 @@ def _(answer, rng):
     z = np.concatenate([3 * rng.normal(size=sizes(rng, 1)), [-1000, -300, -36, 0, 36, 300, 1000]])
     z = rng.permutation(z)
     expected = [float(1 / (1 + (-Decimal(value)).exp())) for value in z]
-    agree(answer, (z,), expected, "σ(z)", quote="entry", rtol=1e-12, atol=0)
+    agree(answer, (z,), expected, "σ(z)", quote="entry", rtol=1e-12, atol=0, double=True)
     if answer.warnings:
         raise Wrong(f"the values are right, but NumPy warns of an {answer.warnings[0]}")
+    for number in (-1000.0, 0.0, 1000.0):  # the task says "any z"
+        expected = float(1 / (1 + (-Decimal(number)).exp()))
+        agree(answer, (number,), expected, "σ(z)", quote="entry", rtol=1e-12, atol=0)
     grid = rng.normal(size=sizes(rng, 2))
     agree(answer, (grid,), 1 / (1 + np.exp(-grid)), "σ(z)", quote="entry", rtol=1e-12)
 
@@ -211,11 +218,22 @@ def _(answer, rng):
     (d,) = sizes(rng, 1)
     for side in ("wrong", "right", "on the line", "wrong", "right"):
         x, w, t = rng.normal(size=d), rng.normal(size=d), int(rng.choice([-1, 1]))
-        b = (1.5 if side == "right" else -1.5) * t - math.fsum(x * w)
+        b = (0.25 if side == "right" else -0.25) * t - math.fsum(x * w)
         if side == "on the line":
             w, b = np.zeros(d), 0.0
         moves = side != "right"
         agree(answer, (x, t, w, b), {"w": w + moves * t * x, "b": b + moves * t})
+    w = np.array([2.0, -1.0, 0.5])  # scores of exactly 0 with weights that are not
+    for x, t, b in (
+        ([1.0, 2.0, 0.0], 1, 0.0),
+        ([0.5, 1.0, 4.0], -1, -2.0),
+        ([3.0, 2.0, 2.0], 1, -5.0),
+    ):
+        x = np.array(x)
+        agree(answer, (x, t, w, b), {"w": w + t * x, "b": b + t}, quote="all")
+    for t in (-1, 1):  # one input
+        x, w = np.array([2.0]), np.array([-0.5 * t])
+        agree(answer, (x, t, w, 0.25 * t), {"w": w + t * x, "b": 1.25 * t})
 
 
 @perceptron_update.mistakes

@@ -75,6 +75,10 @@ def _(answer, rng):
         z = rng.normal(size=sizes(rng, 2)) + height
         rest = [math.log(math.fsum(math.exp(v - max(row)) for v in row)) for row in z]
         agree(answer, (z,), z.max(axis=1) + rest, f"lse of rows near {height:g}", rtol=1e-12)
+    z = np.array([[1000.0, 999.0], [-1000.0, -1000.0], [0.0, 1000.0], [-1000.0, 0.0]])
+    expected = [1000 + math.log1p(math.exp(-1)), -1000 + math.log(2), 1000.0, 0.0]
+    agree(answer, (z,), expected, "lse of rows of very different heights", rtol=1e-12)
+    agree(answer, (np.array([[3.0]]),), [3.0], "lse of a single number")
 
 
 @log_sum_exp_rows.mistakes
@@ -123,6 +127,13 @@ def _(answer, rng):
             expected[i] = np.array(powers) / math.fsum(powers) / n
             expected[i, labels[i]] -= 1 / n
         agree(answer, (z, labels), expected, "the gradient")
+    z = np.array([[1000.0, 0.0, -1000.0], [-1000.0, -1000.0, -1000.0], [0.0, 800.0, 800.0]])
+    p = np.array([[1, 0, 0], [1 / 3, 1 / 3, 1 / 3], [0, 1 / 2, 1 / 2]])
+    for labels in (np.array([0, 0, 1]), np.array([1, 1, 1])):  # some class is absent
+        y = np.zeros((3, 3))
+        for i, label in enumerate(labels):
+            y[i, label] = 1
+        agree(answer, (z, labels), (p - y) / 3, "the gradient of rows of very different heights")
 
 
 @cross_entropy_gradient.mistakes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from functools import cache
 
 import numpy as np
@@ -171,9 +172,12 @@ def _not_restored(x, f, h):
 )
 def sum_to_shape(g, shape):
     """Sum g (N, D) over the axes along which an operand of `shape` was stretched."""
-    if len(shape) == 1 or shape[0] == 1:
-        return g.sum(axis=0).reshape(shape)
-    return g.sum(axis=1, keepdims=True)
+    if len(shape) == 1:
+        return g.sum(axis=0)
+    for axis in (0, 1):
+        if shape[axis] == 1:
+            g = g.sum(axis=axis, keepdims=True)
+    return g
 
 
 @sum_to_shape.check
@@ -183,6 +187,13 @@ def _(answer, rng):
     for shape in [(d,), (1, d), (n, 1)]:
         vector = g @ np.ones(d) if shape == (n, 1) else np.ones(n) @ g
         agree(answer, (g, shape), vector.reshape(shape), f"the result for shape {shape}")
+    square = np.array([[1.0, 2.0], [30.0, 40.0]])  # N = D: the lengths do not tell the axes apart
+    for shape, sums in (((2,), [31, 42]), ((1, 2), [[31, 42]]), ((2, 1), [[3], [70]])):
+        agree(answer, (square, shape), sums, f"the result for shape {shape} of a (2, 2)")
+    column, row = np.array([[1.0], [2.0], [4.0]]), np.array([[1.0, 2.0, 4.0]])
+    agree(answer, (column, (1,)), [7.0], "the result for shape (1,) of a (3, 1)")
+    agree(answer, (column, (1, 1)), [[7.0]], "the result for shape (1, 1) of a (3, 1)")
+    agree(answer, (row, (1, 1)), [[7.0]], "the result for shape (1, 1) of a (1, 3)")
 
 
 @sum_to_shape.mistakes
@@ -228,6 +239,9 @@ def _(answer, rng):
             "db": np.einsum("nm->m", delta),
         }
         agree(answer, (X, W, Z, dY), expected, sizes={"N": n})
+    X, W, dY = np.array([[1.0, 2.0]]), np.array([[1.0, -0.5], [3.0, 1.0]]), np.array([[7.0, 10.0]])
+    expected = {"dX": [[30.0, 10.0]], "dW": [[0.0, 0.0], [10.0, 20.0]], "db": [0.0, 10.0]}
+    agree(answer, (X, W, X @ W.T, dY), expected)  # one sample, and a Z of exactly 0
 
 
 @layer_backward.mistakes
@@ -274,6 +288,36 @@ def _(answer, rng):
         g = rng.normal(size=(n, c))
         expected = [(np.diag(p) - np.outer(p, p)) @ q for p, q in zip(s, g, strict=True)]
         agree(answer, (s, g), expected, "∂L/∂z")
+    for s, g, expected in (  # N = C, a sure row, a single class
+        (np.eye(2), np.array([[3.0, 5.0], [7.0, 1.0]]), np.zeros((2, 2))),
+        (np.full((2, 2), 0.5), np.array([[4.0, 0.0], [0.0, 2.0]]), [[1, -1], [-0.5, 0.5]]),
+        (np.ones((3, 1)), np.array([[1.0], [2.0], [3.0]]), np.zeros((3, 1))),
+    ):
+        agree(answer, (s, g), expected, "∂L/∂z")
+    s = np.full((1, 3000), 1 / 3000)  # a Jacobian of this row would hold nine million numbers
+    g = rng.normal(size=s.shape)
+    peak = _peak_memory(lambda: answer(s, g))
+    if peak > 100 * g.nbytes:
+        raise Wrong(
+            f"for a row of 3,000 it takes {peak / 1e6:.0f} MB: the whole Jacobian is built; "
+            "each row needs one sum"
+        )
+
+
+def _peak_memory(task):
+    """Bytes that a task allocates at most at one time."""
+    tracemalloc.start()
+    try:
+        task()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@softmax_backward.wrong("the whole Jacobian is built")
+def _jacobians(s, g):
+    J = s[:, :, None] * (np.eye(s.shape[1]) - s[:, None, :])
+    return np.einsum("nij,ni->nj", J, g)
 
 
 @softmax_backward.mistakes
@@ -303,7 +347,10 @@ def _(s, g):
     "when it speaks. Each node and each edge is looked at once.",
 )
 def backward_order(edges):
-    """Numbers of all nodes, users first; a row (p, i) of edges (E, 2): node i uses node p."""
+    """Numbers of all nodes, users first; a row (p, i) of edges (E, 2): node i uses node p.
+
+    There may be several results, and a node may use another twice: two equal rows.
+    """
     n = edges.max() + 1
     parents, uses = [[] for _ in range(n)], [0] * n
     for p, i in edges.tolist():
@@ -325,6 +372,9 @@ def _(answer, rng):
     graphs = [
         np.array([[0, 1], [1, 2], [0, 2]]),
         np.array([[0, 2], [1, 2], [2, 3], [3, 4], [0, 4]]),
+        np.array([[0, 1], [0, 1]]),  # x·x uses x twice
+        np.array([[0, 1], [0, 1], [1, 2], [0, 2]]),
+        np.array([[0, 2], [1, 2], [0, 3], [1, 3]]),  # two results
     ]
     graphs += [_shuffled_graph(rng, 8) for _ in range(5)]
     graphs.append(np.stack([np.arange(5000), np.arange(1, 5001)], axis=1))
@@ -382,8 +432,8 @@ def _recursive(edges):
                 visit(p)
             order.append(node)
 
-    (last,) = set(edges[:, 1].tolist()) - set(edges[:, 0].tolist())
-    visit(last)
+    for last in set(edges[:, 1].tolist()) - set(edges[:, 0].tolist()):
+        visit(last)
     return order[::-1]
 
 
@@ -506,7 +556,8 @@ def cheapest_order(n):
 
 @cheapest_order.check
 def _(answer, rng):
-    chains = [np.array([5, 3, 7, 9, 8]), np.array([9, 8, 2, 7, 9])]
+    chains = [np.array([5, 3, 7, 9, 8]), np.array([9, 8, 2, 7, 9]), np.array([4, 6])]
+    chains += [np.array([2, 3, 4]), np.array([1, 1, 1, 1]), np.array([7, 1, 7, 1, 7])]
     chains += [rng.integers(2, 30, size=count) for count in (3, 5, 6, 7, 7, 31)]
     for n in chains:
         best = _cheapest(tuple(n.tolist()))

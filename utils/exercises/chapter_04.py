@@ -250,7 +250,7 @@ def _(x, keep, p):
     "proportion, so they shrink by a share and never quite get there.",
 )
 def penalty_gradient(w, l1, l2):
-    """Gradient of l1 Σ|w| + ½ l2 Σ w², of the shape of w."""
+    """Gradient of l1 Σ|w| + ½ l2 Σ w², of the shape of w; the slope of |w| at 0 counts as 0."""
     return l1 * np.sign(w) + l2 * w
 
 
@@ -261,6 +261,8 @@ def _(answer, rng):
         l1, l2 = (float(v) for v in rng.uniform(0.1, 2, size=2))
         expected = np.where(w > 0, l1, -l1) + l2 * w
         agree(answer, (w, l1, l2), expected, "the gradient", quote="entry")
+    w = np.array([-2.0, 0.0, 4.0])
+    agree(answer, (w, 0.5, 0.25), [-1.0, 0.0, 1.5], "the gradient", quote="entry")
 
 
 @penalty_gradient.mistakes
