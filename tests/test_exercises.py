@@ -391,6 +391,18 @@ def test_an_endless_loop_is_stopped_and_shown(loop, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_slow_code_is_told_from_an_endless_loop():
+    def slow(y):
+        end = time.monotonic() + 0.15
+        while time.monotonic() < end:
+            pass
+        return y * (1 - y)
+
+    text = verdict_on(slow, limit=0.2).text
+    assert text.startswith("too slow: some inputs are answered, but not all within 0.2 s (line ")
+    assert text.endswith("is there a loop where one operation on arrays is enough?")
+
+
 @pytest.mark.slow
 def test_a_call_stuck_outside_python_asks_for_a_restart():
     release = threading.Lock()

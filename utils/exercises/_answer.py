@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import warnings
     from collections.abc import Callable, Sequence
 
-    from utils.exercises._agree import Draw, Suspicion
 
 
 class Unanswered(Exception):
@@ -34,6 +33,7 @@ class Answer:
         mistakes: for the same arguments, what known mistakes give, by what to tell of them.
         draws: the inputs on which `agree` has tried the function so far.
         suspicion: what `agree` has found wrong so far, if anything.
+        has_answered: whether a call has come back with a result.
 
     Raises:
         Wrong: it is no function, takes other parameters, raised an exception, changed an argument
@@ -51,9 +51,9 @@ class Answer:
     ):
         self.function, self.mistakes, self._log = function, mistakes, log
         self.warnings: list[str] = []
-        self.draws: list[Draw] = []
-        self.suspicion: Suspicion | None = None
-        self._has_answered = False
+        self.draws: list[Any] = []  # for `agree`, which fills them
+        self.suspicion: Any = None
+        self.has_answered = False
         self.names = tuple(inspect.signature(reference).parameters)
         wanted = f"{reference.__name__}({', '.join(self.names)})"
         if not callable(function):
@@ -86,9 +86,9 @@ class Answer:
             if not _equal(argument, kept):
                 raise Wrong(f"{name} is changed in place: work on a copy or make a new array")
         if not is_unanswered(value):
-            self._has_answered = True
+            self.has_answered = True
             return value
-        if self._has_answered:
+        if self.has_answered:
             raise Wrong("some inputs give None: a `return` is missing on one path")
         if value is not None or _is_stub(self.function):
             raise Unanswered

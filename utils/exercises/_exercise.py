@@ -263,6 +263,11 @@ _FOLDER = str(Path(__file__).parent)
 
 def _tell_timeout(timeout: TimedOut, limit: float, answer: Any) -> str:
     line = tell_line(timeout.stack, answer.function) if isinstance(answer, Answer) else ""
+    if timeout.stopped and isinstance(answer, Answer) and answer.has_answered:
+        return (
+            f"too slow: some inputs are answered, but not all within {limit:g} s{line}; "
+            "is there a loop where one operation on arrays is enough?"
+        )
     if timeout.stopped:
         return f"no result after {limit:g} s: an endless loop?{line}"
     return f"no result after {limit:g} s, and it cannot be stopped{line}: restart the kernel"
