@@ -531,6 +531,13 @@ def test_same_quotes_an_index_where_no_input_fits():
         same(9.0, 2.0, "x")
 
 
+def test_same_compares_masks():
+    mask = A > 5
+    same(mask, mask, "the mask")
+    with pytest.raises(Wrong, match=r"the mask must be 0\.0 at \[0, 0\], got 1\.0"):
+        same(~mask, mask, "the mask")
+
+
 def test_same_draws_no_pattern_from_a_single_number_or_a_constant():
     with pytest.raises(Wrong, match=r"must be 3\.0, got 6\.0"):
         same(6.0, 3.0, "x")

@@ -106,7 +106,7 @@ def same(
         raise Wrong(f"{what} must have shape {expected.shape}, got {got.shape}")
     if got.dtype.kind in "iu" and close(np.trunc(expected), got):
         raise Wrong(f"{what} has lost its fractions: is an array of integers used?")
-    got = got.astype(float)
+    got, expected = got.astype(float), expected.astype(float)
     for bad, name in ((np.isnan(got), "NaN"), (np.isinf(got), "infinite")):
         if np.any(bad & np.isfinite(expected)):
             index = _first(bad)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from utils.exercises._compare import Wrong, numbers, same, show, sizes, unpack
+from utils.exercises._agree import agree
+from utils.exercises._compare import Wrong, numbers, show, sizes, unpack
 from utils.exercises._exercise import exercise
 
 
@@ -37,42 +38,22 @@ def _(answer, rng):
         S, d, d_out = sizes(rng, 3)
         q, K, V = rng.normal(size=d), rng.normal(size=(S, d)), rng.normal(size=(S, d_out))
         scores = [sum(a * b for a, b in zip(q, key, strict=True)) for key in K]
-        z = np.array(scores)
-        weights = _softmax(z / d**0.5)
-        known = {
-            "the scores are not divided by √d": _softmax(z) @ V,
-            "divide by the root of d, not by d": _softmax(z / d) @ V,
-            "the softmax is missing: these weights may be negative": z / d**0.5 @ V,
-            "these are the weights: spend them on the values": weights,
-            "the weights are spent on the keys: take the values": weights @ K,
-            "a mean with weights that sum to 1 needs no further division": weights @ V / S,
-        }
-        same(answer(q, K, V), weights @ V, "the mean of the values", known=known)
+        expected = _softmax(np.array(scores) / d**0.5) @ V
+        agree(answer, (q, K, V), expected, "the mean of the values")
 
 
-@attend.wrong("not divided by √d")
-def _unscaled(q, K, V):
-    return _softmax(K @ q) @ V
-
-
-@attend.wrong("the root of d, not by d")
-def _by_d(q, K, V):
-    return _softmax(K @ q / len(q)) @ V
-
-
-@attend.wrong("the softmax is missing")
-def _no_softmax(q, K, V):
-    return K @ q / np.sqrt(len(q)) @ V
-
-
-@attend.wrong("these are the weights")
-def _weights_only(q, K, V):
-    return _softmax(K @ q / np.sqrt(len(q)))
-
-
-@attend.wrong("spent on the keys")
-def _keys(q, K, V):
-    return _softmax(K @ q / np.sqrt(len(q))) @ K
+@attend.mistakes
+def _(q, K, V):
+    z, d = K @ q, len(q)
+    weights = _softmax(z / d**0.5)
+    return {
+        "the scores are not divided by √d": _softmax(z) @ V,
+        "divide by the root of d, not by d": _softmax(z / d) @ V,
+        "the softmax is missing: these weights may be negative": z / d**0.5 @ V,
+        "these are the weights: spend them on the values": weights,
+        "the weights are spent on the keys: take the values": weights @ K,
+        "a mean with weights that sum to 1 needs no further division": weights @ V / len(K),
+    }
 
 
 # ---------------------------------------------------------------- 10.2
@@ -102,49 +83,25 @@ def _(answer, rng):
         expected = np.zeros((L, S))
         for i in range(L):
             expected[i, allowed[i]] = _softmax(z[i, allowed[i]])
-        known = {
-            "the rows no longer sum to 1: mask before the softmax": _softmax(z) * allowed,
-            "a forbidden score became 0, which is a score like any other: it must be −∞": _softmax(
-                z * allowed
-            ),
-            "the mask is the wrong way round: True means that the query may look": _softmax(
-                np.where(allowed, -np.inf, z)
-            ),
-            "the softmax runs over the queries: each query shares 1 among the keys, "
-            "axis 1": _over_queries(z, allowed),
-            "the mask is not used": _softmax(z),
-        }
-        same(answer(z, allowed), expected, "the matrix of weights", known=known)
+        agree(answer, (z, allowed), expected, "the matrix of weights")
 
 
-def _over_queries(z, allowed):
-    e = np.where(allowed, np.exp(z), 0)
-    return e / np.maximum(e.sum(axis=0), 1e-300)
-
-
-@masked_weights.wrong("mask before the softmax")
-def _after(scores, allowed):
-    return _softmax(scores) * allowed
-
-
-@masked_weights.wrong("a score like any other")
-def _zero_score(scores, allowed):
-    return _softmax(scores * allowed)
-
-
-@masked_weights.wrong("wrong way round")
-def _inverted(scores, allowed):
-    return _softmax(np.where(allowed, -np.inf, scores))
-
-
-@masked_weights.wrong("runs over the queries")
-def _wrong_axis(scores, allowed):
-    return _over_queries(scores, allowed)
-
-
-@masked_weights.wrong("the mask is not used")
-def _unmasked(scores, allowed):
-    return _softmax(scores)
+@masked_weights.mistakes
+def _(scores, allowed):
+    e = np.exp(scores) * allowed
+    return {
+        "the rows no longer sum to 1: mask before the softmax": _softmax(scores) * allowed,
+        "a forbidden score became 0, which is a score like any other: it must be −∞": (
+            _softmax(scores * allowed)
+        ),
+        "the mask is the wrong way round: True means that the query may look": (
+            _softmax(np.where(allowed, -np.inf, scores))
+        ),
+        "the softmax runs over the queries: each query shares 1 among the keys, axis 1": (
+            e / np.maximum(e.sum(axis=0), 1e-300)
+        ),
+        "the mask is not used": _softmax(scores),
+    }
 
 
 # ---------------------------------------------------------------- 10.3
@@ -170,30 +127,18 @@ def spread(d, sigma):
 def _(answer, rng):
     for _ in range(5):
         d, sigma = rng.integers(5, 200, sizes(rng, 1)), float(rng.uniform(0.3, 3))
-        known = {
-            "that is the variance: take its root": d * sigma**4,
-            "each product has two factors, so sigma comes twice": np.sqrt(d) * sigma,
-            "variances add, not standard deviations: the root of d": d * sigma**2,
-            "the variance of a product of two is σ²·σ², the root of that is σ²": np.sqrt(d)
-            * sigma**4,
-        }
         expected = [np.sqrt(sum([sigma**4] * n)) for n in d.tolist()]
-        same(answer(d, sigma), expected, "the standard deviation", known=known, given={"d": d})
+        agree(answer, (d, sigma), expected, "the standard deviation", quote="entry")
 
 
-@spread.wrong("take its root")
-def _variance(d, sigma):
-    return d * sigma**4
-
-
-@spread.wrong("sigma comes twice")
-def _once(d, sigma):
-    return np.sqrt(d) * sigma
-
-
-@spread.wrong("variances add")
-def _linear(d, sigma):
-    return d * sigma**2
+@spread.mistakes
+def _(d, sigma):
+    return {
+        "that is the variance: take its root": d * sigma**4,
+        "each product has two factors, so sigma comes twice": np.sqrt(d) * sigma,
+        "variances add, not standard deviations: the root of d": d * sigma**2,
+        "the variance of a product of two is σ²·σ², the root of that is σ²": np.sqrt(d) * sigma**4,
+    }
 
 
 # ---------------------------------------------------------------- 10.4
@@ -219,38 +164,23 @@ def _(answer, rng):
         s, H = rng.normal(size=D), rng.normal(size=(S, E))
         W, U, v = rng.normal(size=(A, D)), rng.normal(size=(A, E)), rng.normal(size=A)
         expected = [sum(v * np.tanh([W[a] @ s + U[a] @ h for a in range(A)])) for h in H]
-        known = {
-            "tanh is missing: a sum of two linear parts ranks the states alike for every query": (
-                W @ s + H @ U.T
-            )
-            @ v,
-            "tanh bends the hidden layer, before v": np.tanh((W @ s + H @ U.T) @ v),
-            "add W s and U h before the tanh, not after it": (np.tanh(W @ s) + np.tanh(H @ U.T))
-            @ v,
-            "W s and U h are added, not multiplied": np.tanh(W @ s * (H @ U.T)) @ v,
-            "the softmax comes later: these are to be the scores": _softmax(np.array(expected)),
-        }
-        same(answer(s, H, W, U, v), expected, "the scores", known=known)
+        agree(answer, (s, H, W, U, v), expected, "the scores")
 
 
-@additive_scores.wrong("tanh is missing")
-def _no_tanh(s, H, W, U, v):
-    return (W @ s + H @ U.T) @ v
-
-
-@additive_scores.wrong("before v")
-def _late_tanh(s, H, W, U, v):
-    return np.tanh((W @ s + H @ U.T) @ v)
-
-
-@additive_scores.wrong("before the tanh")
-def _two_tanh(s, H, W, U, v):
-    return (np.tanh(W @ s) + np.tanh(H @ U.T)) @ v
-
-
-@additive_scores.wrong("not multiplied")
-def _product(s, H, W, U, v):
-    return np.tanh(W @ s * (H @ U.T)) @ v
+@additive_scores.mistakes
+def _(s, H, W, U, v):
+    query, states = W @ s, H @ U.T
+    return {
+        "tanh is missing: a sum of two linear parts ranks the states alike for every query": (
+            (query + states) @ v
+        ),
+        "tanh bends the hidden layer, before v": np.tanh((query + states) @ v),
+        "add W s and U h before the tanh, not after it": (np.tanh(query) + np.tanh(states)) @ v,
+        "W s and U h are added, not multiplied": np.tanh(query * states) @ v,
+        "the softmax comes later: these are to be the scores": (
+            _softmax(np.tanh(query + states) @ v)
+        ),
+    }
 
 
 # ---------------------------------------------------------------- 10.5
@@ -276,46 +206,27 @@ def _(answer, rng):
         N, S = sizes(rng, 2)
         lengths = rng.integers(1, S, N)
         lengths[0] = 2
-        triangle, real = np.tri(S, dtype=bool), (np.arange(S) < lengths[:, None])[:, None]
         expected = np.zeros((N, S, S), bool)
         for n, i, j in np.ndindex(N, S, S):
             expected[n, i, j] = j <= i and j < lengths[n]
-        known = {
-            "the triangle is upside down: a place looks back, not ahead": triangle.T & real,
-            "a place may look at itself too: keep the diagonal": np.tri(S, S, -1, dtype=bool)
-            & real,
-            "both conditions must hold: & and not |": triangle | real,
-            "the padding is not masked": np.broadcast_to(triangle, expected.shape),
-            "a place may look at later ones": np.broadcast_to(real, expected.shape),
-            "here True means forbidden: turn it round": ~expected,
-            "the padding lies along the keys, the last axis": triangle & real.mT,
-        }
-        same(answer(lengths, S), expected, "the mask", known=known)
+        agree(answer, (lengths, S), expected, "the mask")
 
 
-@decoder_mask.wrong("upside down")
-def _upper(lengths, S):
-    return np.tri(S, dtype=bool).T & (np.arange(S) < lengths[:, None])[:, None]
-
-
-@decoder_mask.wrong("keep the diagonal")
-def _strict(lengths, S):
-    return np.tri(S, S, -1, dtype=bool) & (np.arange(S) < lengths[:, None])[:, None]
-
-
-@decoder_mask.wrong("both conditions must hold")
-def _or(lengths, S):
-    return np.tri(S, dtype=bool) | (np.arange(S) < lengths[:, None])[:, None]
-
-
-@decoder_mask.wrong("turn it round")
-def _forbidden(lengths, S):
-    return ~decoder_mask.reference(lengths, S)
-
-
-@decoder_mask.wrong("along the keys")
-def _queries(lengths, S):
-    return np.tri(S, dtype=bool) & (np.arange(S) < lengths[:, None])[:, :, None]
+@decoder_mask.mistakes
+def _(lengths, S):
+    triangle, real = np.tri(S, dtype=bool), (np.arange(S) < lengths[:, None])[:, None]
+    everywhere = np.ones((len(lengths), S, S), bool)
+    return {
+        "the triangle is upside down: a place looks back, not ahead": triangle.T & real,
+        "a place may look at itself too: keep the diagonal": triangle
+        & ~np.eye(S, dtype=bool)
+        & real,
+        "both conditions must hold: & and not |": triangle | real,
+        "the padding is not masked": triangle & everywhere,
+        "a place may look at later ones": real & everywhere,
+        "here True means forbidden: turn it round": ~(triangle & real),
+        "the padding lies along the keys, the last axis": triangle & real.mT,
+    }
 
 
 # ---------------------------------------------------------------- 10.6
@@ -339,34 +250,21 @@ def join_heads(x):
 @join_heads.check
 def _(answer, rng):
     for _ in range(3):
-        N, H, T, d = sizes(rng, 4)
-        x = rng.normal(size=(N, H, T, d))
-        known = {
-            "reshape alone mixes places and heads: swap axes 1 and 2 first": x.reshape(N, T, H * d),
-            "the numbers of one head must stay together": x.transpose(0, 2, 3, 1).reshape(
-                N, T, H * d
-            ),
-            "the heads are joined, not added": x.sum(axis=1),
-        }
-        expected = np.concatenate([x[:, k] for k in range(H)], axis=2)
-        same(answer(x), expected, "the array", known=known)
+        x = rng.normal(size=sizes(rng, 4))
+        expected = np.concatenate([x[:, k] for k in range(x.shape[1])], axis=2)
+        agree(answer, (x,), expected, "the array")
 
 
-@join_heads.wrong("reshape alone mixes")
-def _reshape(x):
+@join_heads.mistakes
+def _(x):
     N, H, T, d = x.shape
-    return x.reshape(N, T, H * d)
-
-
-@join_heads.wrong("must stay together")
-def _interleaved(x):
-    N, H, T, d = x.shape
-    return x.transpose(0, 2, 3, 1).reshape(N, T, H * d)
-
-
-@join_heads.wrong("joined, not added")
-def _summed(x):
-    return x.sum(axis=1)
+    return {
+        "reshape alone mixes places and heads: swap axes 1 and 2 first": x.reshape(N, T, H * d),
+        "the numbers of one head must stay together": (
+            x.transpose(0, 2, 3, 1).reshape(N, T, H * d)
+        ),
+        "the heads are joined, not added": x.sum(axis=1),
+    }
 
 
 # ---------------------------------------------------------------- 10.7
@@ -394,48 +292,27 @@ def multihead_costs(shape, H):
 def _(answer, rng):
     for _ in range(3):
         H, d, L, S = sizes(rng, 4)
-        E = H * d
-        parts = unpack(answer(np.array([E, L, S]), H), "the parameters", "the multiplications")
-        matrices = [np.ones((E, E)) for _ in range(4)]
-        parameters = sum(m.size + len(m) for m in matrices)
-        known = {
-            "the biases are missing": 4 * E * E,
-            "the output has a matrix too: four, not three": 3 * E * E + 3 * E,
-            "the heads share the width: H is not in it": H * (4 * E * E + 4 * E),
-            "the output projection has a bias as well": 4 * E * E + 3 * E,
+        matrices = [np.ones((H * d, H * d)) for _ in range(4)]
+        expected = {
+            "the number of parameters": sum(m.size + len(m) for m in matrices),
+            "the number of multiplications": H * (np.ones((L, S)).size * d * 2),
         }
-        same(parts[0], parameters, "the number of parameters", known=known)
-        one_head = np.ones((L, S)).size * d * 2
-        known = {
-            "two products: QKᵀ, and weights times values": L * S * E,
-            "each head has only E/H numbers": 2 * L * S * E * H,
-            "this is one head of H": one_head,
-        }
-        same(parts[1], H * one_head, "the number of multiplications", known=known)
+        agree(answer, (np.array([H * d, L, S]), H), expected)
 
 
-@multihead_costs.wrong("the biases are missing")
-def _no_biases(shape, H):
+@multihead_costs.mistakes
+def _(shape, H):
     E, L, S = shape
-    return 4 * E * E, 2 * L * S * E
-
-
-@multihead_costs.wrong("four, not three")
-def _three(shape, H):
-    E, L, S = shape
-    return 3 * E * E + 3 * E, 2 * L * S * E
-
-
-@multihead_costs.wrong("two products")
-def _one_product(shape, H):
-    E, L, S = shape
-    return 4 * E * E + 4 * E, L * S * E
-
-
-@multihead_costs.wrong("this is one head of H")
-def _one_of_h(shape, H):
-    E, L, S = shape
-    return 4 * E * E + 4 * E, 2 * L * S * E // H
+    parameters, work = multihead_costs.reference(shape, H)
+    return {
+        "the biases are missing": (4 * E * E, ...),
+        "the output has a matrix too: four, not three": (3 * E * E + 3 * E, ...),
+        "the heads share the width: H is not in it": (H * parameters, ...),
+        "the output projection has a bias as well": (parameters - E, ...),
+        "two products: QKᵀ, and weights times values": (..., L * S * E),
+        "each head has only E/H numbers": (..., work * H),
+        "this is one head of H": (..., work // H),
+    }
 
 
 # ---------------------------------------------------------------- 10.8
@@ -468,17 +345,11 @@ def _(answer, rng):
         for n, m in rng.integers(1, 9, (20, 2))
     ]
     for a, b in cases:
-        known = {
-            "places are compared one by one: a dropped symbol must cost 1 only": _by_place(a, b),
-            "a replacement costs 1, here it costs 2": _distance(a, b, 2),
-            "this counts the change of length only": abs(len(a) - len(b)),
-        }
-        expected = _distance(a, b, 1)
-        known = {message: value for message, value in known.items() if value != expected}
-        same(answer(np.array(a), np.array(b)), expected, f"edits({a}, {b})", known=known)
+        args = np.array(a), np.array(b)
+        agree(answer, args, _distance(a, b), "the number of edits", quote="all")
 
 
-def _distance(a, b, replacement):
+def _distance(a, b, replacement=1):
     """By recursion, each pair of endings once."""
     kept = {}
 
@@ -494,23 +365,16 @@ def _distance(a, b, replacement):
     return rest(0, 0)
 
 
-def _by_place(a, b):
-    return sum(x != y for x, y in zip(a, b, strict=False)) + abs(len(a) - len(b))
-
-
-@edits.wrong("places are compared one by one")
-def _hamming(a, b):
-    return _by_place(a, b)
-
-
-@edits.wrong("here it costs 2")
-def _expensive(a, b):
-    return _distance(a, b, 2)
-
-
-@edits.wrong("the change of length only")
-def _lengths(a, b):
-    return abs(len(a) - len(b))
+@edits.mistakes
+def _(a, b):
+    shorter, change = min(len(a), len(b)), abs(len(a) - len(b))
+    return {
+        "places are compared one by one: a dropped symbol must cost 1 only": (
+            (a[:shorter] != b[:shorter]).sum() + change
+        ),
+        "a replacement costs 1, here it costs 2": _distance(a, b, replacement=2),
+        "this counts the change of length only": change,
+    }
 
 
 # ---------------------------------------------------------------- 10.9
@@ -538,36 +402,28 @@ def _(answer, rng):
     for _ in range(5):
         T, S = 5 + sizes(rng, 2)[0], 12
         weights = _softmax(rng.normal(size=(T, S)) * 2)
-        means = np.array([sum(i * a for i, a in enumerate(row)) for row in weights])
-        t = np.arange(T)
-        known = {
-            "this is the correlation of the means: take their ranks": np.corrcoef(means, t)[0, 1],
-            "take the mean place, not that of the largest weight": np.corrcoef(
-                weights.argmax(1).argsort().argsort(), t
-            )[0, 1],
-            "the mean place is missing: the sum over the letters of weight times place": 1.0,
-        }
-        expected = spearmanr(means, t).statistic
-        known = {m: value for m, value in known.items() if not np.isclose(value, expected)}
-        same(answer(weights), expected, "the rank correlation", known=known)
+        means = [sum(i * a for i, a in enumerate(row)) for row in weights]
+        expected = spearmanr(means, np.arange(T)).statistic
+        agree(answer, (weights,), expected, "the rank correlation")
 
 
-@rank_correlation.wrong("take their ranks")
-def _pearson(weights):
-    means = weights @ np.arange(weights.shape[1])
-    return np.corrcoef(means, np.arange(len(means)))[0, 1]
+@rank_correlation.mistakes
+def _(weights):
+    T, S = weights.shape
+    largest = weights.argmax(axis=1).argsort().argsort()
+    return {
+        "this is the correlation of the means: take their ranks": (
+            np.corrcoef(weights @ np.arange(S), np.arange(T))[0, 1]
+        ),
+        "take the mean place, not that of the largest weight": (
+            np.corrcoef(largest, np.arange(T))[0, 1]
+        ),
+    }
 
 
-@rank_correlation.wrong("has the wrong sign")
-def _from_the_right(weights):
-    means = weights @ np.arange(weights.shape[1])[::-1]
-    return np.corrcoef(means.argsort().argsort(), np.arange(len(means)))[0, 1]
-
-
-@rank_correlation.wrong("not that of the largest weight")
-def _argmax(weights):
-    ranks = weights.argmax(1).argsort().argsort()
-    return np.corrcoef(ranks, np.arange(len(ranks)))[0, 1]
+rank_correlation.wrongs(
+    {"has the wrong sign": lambda weights: rank_correlation.reference(weights[:, ::-1])}
+)
 
 
 # ---------------------------------------------------------------- 10.10
@@ -615,25 +471,11 @@ def _(answer, rng):
             raise Wrong(f"T = {T}: a weight of {show(got.min())} where 0.99 is due; {advice}")
 
 
-@look_up.wrong("its own place")
-def _copy(target):
-    T = len(target)
-    return 20 * np.sqrt(T) * np.eye(T), np.eye(T)
-
-
-@look_up.wrong("mind the √d")
-def _unsure(target):
-    T = len(target)
-    return 4.7 * np.eye(T)[target], np.eye(T)
-
-
-@look_up.wrong("looks elsewhere")
-def _constant(target):
-    T = len(target)
-    return 20 * np.sqrt(T) * np.eye(T)[target * 0], np.eye(T)
-
-
-@look_up.wrong("must both have shape")
-def _transposed(target):
-    T = len(target)
-    return np.eye(T + 1, T), np.eye(T + 1, T)
+look_up.wrongs(
+    {
+        "its own place": lambda target: look_up.reference(np.arange(len(target))),
+        "mind the √d": lambda target: (4.7 * np.eye(len(target))[target], np.eye(len(target))),
+        "looks elsewhere": lambda target: look_up.reference(0 * target),
+        "must both have shape": lambda target: 2 * [np.eye(len(target) + 1, len(target))],
+    }
+)
