@@ -40,6 +40,14 @@ def _(answer, rng):
         scores = [sum(a * b for a, b in zip(q, key, strict=True)) for key in K]
         expected = _softmax(np.array(scores) / d**0.5) @ V
         agree(answer, (q, K, V), expected, "the mean of the values")
+    q, V = np.array([1.0, 0.0, 0.0, 0.0]), np.array([[1.0], [2.0], [6.0]])
+    for height in (0.0, 4000.0, -4000.0):  # scores of 0 and of ±2,000: a power overflows
+        for first, expected in ((0.0, 3.0), (-4000.0, 4.0)):
+            K = np.zeros((3, 4))
+            K[:, 0] = [height + first, height, height]
+            agree(answer, (q, K, V), [expected], "the mean of the values, for large scores")
+    alone = np.array([3.0]), np.array([[2.0]]), np.array([[5.0, 7.0]])
+    agree(answer, alone, [5.0, 7.0], "the mean of a single value")
 
 
 @attend.mistakes
@@ -84,6 +92,10 @@ def _(answer, rng):
         for i in range(L):
             expected[i, allowed[i]] = _softmax(z[i, allowed[i]])
         agree(answer, (z, allowed), expected, "the matrix of weights")
+    z = np.array([[2000.0, 2000.0, 0.0], [-2000.0, 0.0, -2000.0], [1.0, 1.0, 1.0]])
+    allowed = np.array([[True, True, True], [True, False, True], [False, False, True]])
+    expected = [[0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0, 1]]
+    agree(answer, (z, allowed), expected, "the matrix of weights, for scores of ±2,000")
 
 
 @masked_weights.mistakes
