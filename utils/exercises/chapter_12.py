@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
-from utils.exercises._compare import Wrong, numbers, same, sizes, unpack
+from utils.exercises._agree import agree
+from utils.exercises._compare import sizes
 from utils.exercises._exercise import exercise
 
 
@@ -32,58 +35,34 @@ def kl_normal(mu, log_var):
 
 @kl_normal.check
 def _(answer, rng):
+    points, weights = np.polynomial.hermite_e.hermegauss(20)
     for _ in range(3):
         mu, log_var = _code(rng)
-        var = np.exp(log_var)
-        parts = mu**2 + var - 1 - log_var
         # independent: the same from the definition, with numbers of a quadrature
-        points, weights = np.polynomial.hermite_e.hermegauss(20)
-        z = mu[..., None] + np.sqrt(var)[..., None] * points
+        z = mu[..., None] + np.sqrt(np.exp(log_var))[..., None] * points
         log_ratio = (z**2 - points**2) / 2 - log_var[..., None] / 2
         expected = (log_ratio * weights).sum(-1).sum(1) / np.sqrt(2 * np.pi)
-        known = {
-            "the factor ½ is missing": parts.sum(1),
-            "log_var is ln σ², not ln σ: σ² = exp(log_var)": (mu**2 + var**2 - 1 - 2 * log_var).sum(
-                1
-            )
-            / 2,
-            "log_var is ln σ²; the formula needs σ² itself: exp(log_var)": (
-                mu**2 + log_var - 1 - log_var
-            ).sum(1)
-            / 2,
-            "sum over the dimensions; a mean divides the divergence by d": parts.mean(1) / 2,
-            "one number for each code: sum over the dimensions only": parts.sum() / 2,
-            "the sign of ln σ² is wrong: a wide q costs σ², a narrow one − ln σ²": (
-                mu**2 + var - 1 + log_var
-            ).sum(1)
-            / 2,
-        }
-        same(answer(mu, log_var), expected, "the divergence", known=known)
+        agree(answer, (mu, log_var), expected, "the divergence")
 
 
-@kl_normal.wrong("the factor ½")
-def _no_half(mu, log_var):
-    return (mu**2 + np.exp(log_var) - 1 - log_var).sum(axis=1)
-
-
-@kl_normal.wrong("ln σ², not ln σ")
-def _log_sigma(mu, log_var):
-    return (mu**2 + np.exp(2 * log_var) - 1 - 2 * log_var).sum(axis=1) / 2
-
-
-@kl_normal.wrong("a mean divides")
-def _mean_of_dimensions(mu, log_var):
-    return (mu**2 + np.exp(log_var) - 1 - log_var).mean(axis=1) / 2
-
-
-@kl_normal.wrong("one number for each code")
-def _sum_of_all(mu, log_var):
-    return (mu**2 + np.exp(log_var) - 1 - log_var).sum() / 2
-
-
-@kl_normal.wrong("sign of ln σ²")
-def _sign_of_log(mu, log_var):
-    return (mu**2 + np.exp(log_var) - 1 + log_var).sum(axis=1) / 2
+@kl_normal.mistakes
+def _(mu, log_var):
+    var = np.exp(log_var)
+    parts = mu**2 + var - 1 - log_var
+    return {
+        "the factor ½ is missing": parts.sum(axis=1),
+        "log_var is ln σ², not ln σ: σ² = exp(log_var)": (
+            (mu**2 + var**2 - 1 - 2 * log_var).sum(axis=1) / 2
+        ),
+        "log_var is ln σ²; the formula needs σ² itself: exp(log_var)": (
+            (mu**2 + log_var - 1 - log_var).sum(axis=1) / 2
+        ),
+        "sum over the dimensions; a mean divides the divergence by d": parts.mean(axis=1) / 2,
+        "one number for each code: sum over the dimensions only": parts.sum() / 2,
+        "the sign of ln σ² is wrong: a wide q costs σ², a narrow one − ln σ²": (
+            (mu**2 + var - 1 + log_var).sum(axis=1) / 2
+        ),
+    }
 
 
 # ---------------------------------------------------------------- 12.2
@@ -107,35 +86,20 @@ def _(answer, rng):
     for _ in range(3):
         mu, log_var = _code(rng)
         eps = rng.normal(size=mu.shape)
-        known = {
-            "ε must be multiplied by σ, not by σ²: exp(log_var / 2)": mu + np.exp(log_var) * eps,
-            "log_var is a logarithm: σ = exp(log_var / 2)": mu + log_var * eps,
-            "that is σ·ε without the mean": np.exp(log_var / 2) * eps,
-            "z must depend on ε": mu,
-            "σ = exp(log_var / 2); the root of a logarithm is no deviation": mu
-            + np.sqrt(np.abs(log_var)) * eps,
-        }
-        same(answer(mu, log_var, eps), mu + np.sqrt(np.exp(log_var)) * eps, "z", known=known)
+        agree(answer, (mu, log_var, eps), mu + np.sqrt(np.exp(log_var)) * eps, "z")
 
 
-@reparameterize.wrong("not by σ²")
-def _variance(mu, log_var, eps):
-    return mu + np.exp(log_var) * eps
-
-
-@reparameterize.wrong("log_var is a logarithm")
-def _no_exp(mu, log_var, eps):
-    return mu + log_var * eps
-
-
-@reparameterize.wrong("without the mean")
-def _no_mean(mu, log_var, eps):
-    return np.exp(log_var / 2) * eps
-
-
-@reparameterize.wrong("must depend on ε")
-def _no_chance(mu, log_var, eps):
-    return mu
+@reparameterize.mistakes
+def _(mu, log_var, eps):
+    return {
+        "ε must be multiplied by σ, not by σ²: exp(log_var / 2)": mu + np.exp(log_var) * eps,
+        "log_var is a logarithm: σ = exp(log_var / 2)": mu + log_var * eps,
+        "that is σ·ε without the mean": np.exp(log_var / 2) * eps,
+        "z must depend on ε": mu,
+        "σ = exp(log_var / 2); the root of a logarithm is no deviation": (
+            mu + np.sqrt(np.abs(log_var)) * eps
+        ),
+    }
 
 
 # ---------------------------------------------------------------- 12.3
@@ -161,49 +125,28 @@ def _(answer, rng):
         logits, x = scale * rng.normal(size=(N, D)), rng.random((N, D))
         # independent: the larger of l and 0 taken out by hand
         parts = np.maximum(logits, 0) + np.log1p(np.exp(-np.abs(logits))) - x * logits
-        expected = np.array([row.sum() for row in parts])
-        known = {
-            "sum over the pixels: a mean makes the divergence D times as heavy": parts.mean(1),
-            "one number for each image: sum over the pixels only": parts.sum(),
-            "that is ln p(x|z); the loss is its negative": -expected,
-            "x and 1 − x are exchanged: black pixels are x = 0": (parts + (2 * x - 1) * logits).sum(
-                1
-            ),
-            "this is the squared error; the pixels are Bernoulli": (
-                (1 / (1 + np.exp(-np.clip(logits, -500, 500))) - x) ** 2
-            ).sum(1),
-        }
-        got = numbers(answer(logits, x), "the reconstruction")
-        if scale == 900 and not np.isfinite(got).all():
-            raise Wrong("large logits overflow: use np.logaddexp(0, logits) − x·logits")
-        same(got, expected, "the reconstruction", known=known)
+        agree(answer, (logits, x), [row.sum() for row in parts], "the reconstruction")
 
 
-@reconstruction_nats.wrong("a mean makes")
-def _mean_of_pixels(logits, x):
-    return (np.logaddexp(0, logits) - x * logits).mean(axis=1)
-
-
-@reconstruction_nats.wrong("one number for each image")
-def _sum_of_images(logits, x):
-    return (np.logaddexp(0, logits) - x * logits).sum()
-
-
-@reconstruction_nats.wrong("large logits overflow")
-def _naive(logits, x):
-    with np.errstate(all="ignore"):
-        p = 1 / (1 + np.exp(-logits))
-        return -(x * np.log(p) + (1 - x) * np.log(1 - p)).sum(axis=1)
-
-
-@reconstruction_nats.wrong("its negative")
-def _log_likelihood(logits, x):
-    return (x * logits - np.logaddexp(0, logits)).sum(axis=1)
-
-
-@reconstruction_nats.wrong("squared error")
-def _squares(logits, x):
-    return ((1 / (1 + np.exp(-np.clip(logits, -500, 500))) - x) ** 2).sum(axis=1)
+@reconstruction_nats.mistakes
+def _(logits, x):
+    parts = np.logaddexp(0, logits) - x * logits
+    p = 1 / (1 + np.exp(-logits))
+    return {
+        "sum over the pixels: a mean makes the divergence D times as heavy": parts.mean(axis=1),
+        "one number for each image: sum over the pixels only": parts.sum(),
+        "that is ln p(x|z); the loss is its negative": -parts.sum(axis=1),
+        "x and 1 − x are exchanged: black pixels are x = 0": (
+            reconstruction_nats.reference(logits, 1 - x)
+        ),
+        "this is the squared error; the pixels are Bernoulli": ((p - x) ** 2).sum(axis=1),
+        "large logits overflow: use np.logaddexp(0, logits) − x·logits": (
+            -(x * np.log(p) + (1 - x) * np.log(1 - p)).sum(axis=1)
+        ),
+        "exp(logits) overflows where logits are large: use np.logaddexp(0, logits)": (
+            (np.log(1 + np.exp(logits)) - x * logits).sum(axis=1)
+        ),
+    }
 
 
 # ---------------------------------------------------------------- 12.4
@@ -230,41 +173,24 @@ def effective_beta(shape, pixels, dimensions):
 @effective_beta.check
 def _(answer, rng):
     for D, d in ((784, 20), (int(rng.integers(50, 99)), int(rng.integers(2, 9)))):
-        for pixels in ("mean", "sum"):
-            for dimensions in ("sum", "mean"):
-                # independent: reduce ones, and see what a unit of each term weighs
-                r = getattr(np, pixels)(np.ones(D)) / D
-                k = getattr(np, dimensions)(np.ones(d)) / d
-                known = {
-                    "upside down: a mean over the pixels makes the divergence heavier": r / k,
-                    "a mean over the pixels changes β too": k,
-                    "a mean over the dimensions divides the divergence by d": 1 / r,
-                    "a mean divides its own term: over the dimensions it makes β smaller": 1
-                    / (r * k),
-                }
-                what = f"effective_beta([{D}, {d}], {pixels!r}, {dimensions!r})"
-                same(answer(np.array([D, d]), pixels, dimensions), k / r, what, known=known)
+        for pixels, dimensions in itertools.product(("mean", "sum"), ("sum", "mean")):
+            # independent: reduce ones, and see what a unit of each term weighs
+            r = getattr(np, pixels)(np.ones(D)) / D
+            k = getattr(np, dimensions)(np.ones(d)) / d
+            args = np.array([D, d]), pixels, dimensions
+            agree(answer, args, k / r, "β", quote="all")
 
 
-@effective_beta.wrong("upside down")
-def _upside_down(shape, pixels, dimensions):
-    D, d = shape
-    return (d if dimensions == "mean" else 1) / (D if pixels == "mean" else 1)
-
-
-@effective_beta.wrong("changes β too")
-def _no_pixels(shape, pixels, dimensions):
-    return 1 / (shape[1] if dimensions == "mean" else 1)
-
-
-@effective_beta.wrong("makes β smaller")
-def _product(shape, pixels, dimensions):
-    return (shape[0] if pixels == "mean" else 1) * (shape[1] if dimensions == "mean" else 1)
-
-
-@effective_beta.wrong("over the dimensions divides")
-def _no_dimensions(shape, pixels, dimensions):
-    return shape[0] if pixels == "mean" else 1
+@effective_beta.mistakes
+def _(shape, pixels, dimensions):
+    D = shape[0] if pixels == "mean" else 1
+    d = shape[1] if dimensions == "mean" else 1
+    return {
+        "upside down: a mean over the pixels makes the divergence heavier": d / D,
+        "a mean over the pixels changes β too": 1 / d,
+        "a mean over the dimensions divides the divergence by d": D,
+        "a mean divides its own term: over the dimensions it makes β smaller": D * d,
+    }
 
 
 # ---------------------------------------------------------------- 12.5
@@ -288,36 +214,20 @@ def _(answer, rng):
     for N, d, awake in ((50, 20, 7), (200, 8, 0), (30, 12, 12), (12, 60, 25)):
         scale = np.where(rng.permutation(d) < awake, 1.0, 1e-3)
         mu = 3 + scale * rng.permuted(np.tile(np.linspace(-1, 1, N), (d, 1)), axis=1).T
-        known = {
-            "a constant mean is no activity: take the variance, not the size of μ": int(
-                (np.abs(mu).mean(0) > 0.01).sum()
-            ),
-            "that counts the dimensions which sleep": d - awake,
-            "the variance goes over the images: axis 0": int((mu.var(axis=1) > 0.01).sum()),
-            "that is a share; the number is wanted": awake / d,
-        }
-        what = f"the number of active dimensions of {d}"
-        same(answer(mu, 0.01), awake, what, known=known if awake not in (0, d) else {})
+        agree(answer, (mu, 0.01), awake, f"the number of active dimensions of {d}")
 
 
-@active_units.wrong("a constant mean")
-def _size(mu, threshold):
-    return int((np.abs(mu).mean(axis=0) > threshold).sum())
-
-
-@active_units.wrong("which sleep")
-def _asleep(mu, threshold):
-    return int((mu.var(axis=0) <= threshold).sum())
-
-
-@active_units.wrong("over the images")
-def _over_dimensions(mu, threshold):
-    return int((mu.var(axis=1) > threshold).sum())
-
-
-@active_units.wrong("a share")
-def _share(mu, threshold):
-    return (mu.var(axis=0) > threshold).mean()
+@active_units.mistakes
+def _(mu, threshold):
+    active = mu.var(axis=0) > threshold
+    return {
+        "a constant mean is no activity: take the variance, not the size of μ": (
+            (np.abs(mu).mean(axis=0) > threshold).sum()
+        ),
+        "that counts the dimensions which sleep": (~active).sum(),
+        "the variance goes over the images: axis 0": (mu.var(axis=1) > threshold).sum(),
+        "that is a share; the number is wanted": active.mean(),
+    }
 
 
 # ---------------------------------------------------------------- 12.6
@@ -343,43 +253,22 @@ def _(answer, rng):
     for _ in range(3):
         d, steps = sizes(rng, 2)
         a, b = rng.normal(size=(2, d))
-        expected = np.array([a + k * (b - a) / (steps - 1) for k in range(steps)])
-        known = {
-            "the line runs from a to b, not back": expected[::-1],
-            "b itself must be the last code": np.array(
-                [a + k * (b - a) / steps for k in range(steps)]
-            ),
-            "both ends count as steps": np.array(
-                [a + k * (b - a) / (steps + 1) for k in range(1, steps + 1)]
-            ),
-            "the weights of a and b must add up to 1": np.array(
-                [a + k * b / (steps - 1) for k in range(steps)]
-            ),
-        }
-        same(answer(a, b, steps), expected, "the line of codes", known=known)
+        expected = [a + k * (b - a) / (steps - 1) for k in range(steps)]
+        agree(answer, (a, b, steps), expected, "the line of codes")
 
 
-@interpolate.wrong("not back")
-def _backward(a, b, steps):
-    t = np.linspace(0, 1, steps)[:, None]
-    return t * a + (1 - t) * b
+@interpolate.mistakes
+def _(a, b, steps):
+    line = interpolate.reference
+    return {
+        "the line runs from a to b, not back": line(b, a, steps),
+        "b itself must be the last code": line(a, b, steps + 1)[:-1],
+        "both ends count as steps": line(a, b, steps + 2)[1:-1],
+        "the weights of a and b must add up to 1": line(a, a + b, steps),
+    }
 
 
-@interpolate.wrong("b itself")
-def _no_end(a, b, steps):
-    t = np.linspace(0, 1, steps, endpoint=False)[:, None]
-    return (1 - t) * a + t * b
-
-
-@interpolate.wrong("must add up to 1")
-def _sum_of_both(a, b, steps):
-    return a + np.linspace(0, 1, steps)[:, None] * b
-
-
-@interpolate.wrong("transposed")
-def _transposed(a, b, steps):
-    t = np.linspace(0, 1, steps)
-    return np.outer(a, 1 - t) + np.outer(b, t)
+interpolate.wrongs({"transposed": lambda a, b, steps: interpolate.reference(a, b, steps).T})
 
 
 # ---------------------------------------------------------------- 12.7
@@ -408,52 +297,30 @@ def _(answer, rng):
         d, K = sizes(rng, 2)
         x, centers = rng.normal(size=(60, d)), rng.normal(size=(K, d))
         centers[1] = 50.0  # nobody's
-        distances = np.array([[np.linalg.norm(p - c) for c in centers] for p in x])
-        expected = distances.argmin(axis=1)
-        groups, moved = unpack(answer(x, centers), "the groups", "the centers")
-        known = {"the nearest center has the smallest distance": distances.argmax(axis=1)}
-        same(groups, expected, "the groups", known=known)
-        means = np.array(
-            [x[expected == k].mean(0) if (expected == k).any() else centers[k] for k in range(K)]
-        )
-        got = numbers(moved, "the centers", None)
-        if got.shape == means.shape and np.isnan(got[1]).all():
-            raise Wrong("a center without points must stay: the mean of nothing is NaN")
-        zero = means.copy()
-        zero[1] = 0
-        known = {
-            "the centers have not moved to the means of their groups": centers,
-            "a center without points must stay where it is, not go to 0": zero,
-            "divide the sum of a group by its own number of points": np.array(
-                [x[expected == k].sum(0) / len(x) for k in range(K)]
-            ),
-        }
-        same(moved, means, "the centers", known=known)
+        groups = np.array([np.argmin([np.linalg.norm(p - c) for c in centers]) for p in x])
+        means = [
+            x[groups == k].mean(axis=0) if k in groups else center
+            for k, center in enumerate(centers)
+        ]
+        agree(answer, (x, centers), {"the groups": groups, "the centers": means})
 
 
-@kmeans_step.wrong("smallest distance")
-def _farthest(x, centers):
-    groups = ((x[:, None] - centers) ** 2).sum(axis=2).argmax(axis=1)
-    return groups, centers
-
-
-@kmeans_step.wrong("have not moved")
-def _no_move(x, centers):
-    return ((x[:, None] - centers) ** 2).sum(axis=2).argmin(axis=1), centers
-
-
-@kmeans_step.wrong("without points must stay: the mean of nothing")
-def _nan(x, centers):
-    groups = ((x[:, None] - centers) ** 2).sum(axis=2).argmin(axis=1)
-    with np.errstate(invalid="ignore"):
-        onehot = np.eye(len(centers))[groups]
-        return groups, (onehot.T @ x) / onehot.sum(axis=0)[:, None]
-
-
-@kmeans_step.wrong("its own number of points")
-def _all_points(x, centers):
-    groups = ((x[:, None] - centers) ** 2).sum(axis=2).argmin(axis=1)
-    return groups, np.eye(len(centers))[groups].T @ x / len(x)
+@kmeans_step.mistakes
+def _(x, centers):
+    groups, _ = kmeans_step.reference(x, centers)
+    belongs = np.eye(len(centers))[groups]
+    sums, counts = belongs.T @ x, belongs.sum(axis=0)[:, None]
+    farthest = ((x[:, None] - centers) ** 2).sum(axis=2).argmax(axis=1)
+    return {
+        "the nearest center has the smallest distance": (farthest, ...),
+        "the centers have not moved to the means of their groups": (..., centers),
+        "a center without points must stay: the mean of nothing is NaN": (..., sums / counts),
+        "a center without points must stay where it is, not go to 0": (
+            ...,
+            sums / np.maximum(counts, 1),
+        ),
+        "divide the sum of a group by its own number of points": (..., sums / len(x)),
+    }
 
 
 # ---------------------------------------------------------------- 12.8
@@ -484,42 +351,19 @@ def _(answer, rng):
         for g, y in zip(groups.tolist(), labels.tolist(), strict=True):
             table.setdefault(g, []).append(y)
         best = [max(ys.count(y) for y in ys) for ys in table.values()]
-        known = {
-            "the name of a group is arbitrary: it need not equal the label": (
-                groups == labels
-            ).mean(),
-            "weigh the groups by their sizes": np.mean(
-                [b / len(ys) for b, ys in zip(best, table.values(), strict=True)]
-            ),
-            "that is a count; divide by the number of points": sum(best),
-            "exchanged: go through the groups and count labels": sum(
-                np.bincount(groups[labels == y]).max() for y in np.unique(labels)
-            )
-            / 90,
-        }
-        same(answer(groups, labels), sum(best) / 90, "the purity", known=known)
+        agree(answer, (groups, labels), sum(best) / 90, "the purity")
 
 
-@group_purity.wrong("name of a group")
-def _accuracy(groups, labels):
-    return (groups == labels).mean()
-
-
-@group_purity.wrong("weigh the groups")
-def _plain_mean(groups, labels):
-    ks = np.unique(groups)
-    return np.mean([np.bincount(labels[groups == k]).max() / (groups == k).sum() for k in ks])
-
-
-@group_purity.wrong("that is a count")
-def _count(groups, labels):
-    return sum(np.bincount(labels[groups == k]).max() for k in np.unique(groups))
-
-
-@group_purity.wrong("exchanged")
-def _exchanged(groups, labels):
-    counts = [np.bincount(groups[labels == y]).max() for y in np.unique(labels)]
-    return sum(counts) / len(labels)
+@group_purity.mistakes
+def _(groups, labels):
+    inside = [labels[groups == k] for k in np.unique(groups)]
+    best = [np.bincount(part).max() for part in inside]
+    return {
+        "the name of a group is arbitrary: it need not equal the label": (groups == labels).mean(),
+        "weigh the groups by their sizes": np.mean(best / np.array([len(p) for p in inside])),
+        "that is a count; divide by the number of points": sum(best),
+        "exchanged: go through the groups and count labels": group_purity.reference(labels, groups),
+    }
 
 
 # ---------------------------------------------------------------- 12.9
@@ -546,38 +390,21 @@ def _(answer, rng):
         log_w = shift + 2 * rng.normal(size=(N, K))
         # independent: logaddexp, two at a time
         expected = np.logaddexp.reduce(log_w, axis=1) - np.log(K)
-        known = {
-            "that is the ELBO, the mean of the logarithms: take the mean first": log_w.mean(1),
-            "a mean, not a sum: subtract ln K": expected + np.log(K),
-            "the largest weight alone is too optimistic": log_w.max(1),
-            "the largest logarithm was taken out and must be added again": expected - log_w.max(1),
-        }
-        got = numbers(answer(log_w), "the bound")
-        if shift and np.isneginf(got).all():
-            raise Wrong("exp underflows to 0: take the largest logarithm out first")
-        same(got, expected, "the bound", known=known)
+        agree(answer, (log_w,), expected, "the bound")
 
 
-@importance_bound.wrong("that is the ELBO")
-def _elbo(log_w):
-    return log_w.mean(axis=1)
-
-
-@importance_bound.wrong("subtract ln K")
-def _sum_of_weights(log_w):
-    m = log_w.max(axis=1)
-    return m + np.log(np.exp(log_w - m[:, None]).sum(axis=1))
-
-
-@importance_bound.wrong("underflows")
-def _underflow(log_w):
-    with np.errstate(divide="ignore"):
-        return np.log(np.exp(log_w).mean(axis=1))
-
-
-@importance_bound.wrong("must be added again")
-def _forgotten(log_w):
-    return np.log(np.exp(log_w - log_w.max(axis=1, keepdims=True)).mean(axis=1))
+@importance_bound.mistakes
+def _(log_w):
+    bound, largest = importance_bound.reference(log_w), log_w.max(axis=1)
+    return {
+        "that is the ELBO, the mean of the logarithms: take the mean first": log_w.mean(axis=1),
+        "a mean, not a sum: subtract ln K": bound + np.log(log_w.shape[1]),
+        "the largest weight alone is too optimistic": largest,
+        "the largest logarithm was taken out and must be added again": bound - largest,
+        "exp underflows to 0: take the largest logarithm out first": (
+            np.log(np.exp(log_w).mean(axis=1))
+        ),
+    }
 
 
 # ---------------------------------------------------------------- 12.10
@@ -604,32 +431,16 @@ def _(answer, rng):
         a, b = rng.permutation(5)[:2].tolist()
         ours = np.array([row for row, y in zip(mu, labels, strict=True) if y == a])
         center = np.array([row for row, y in zip(mu, labels, strict=True) if y == b]).sum(0) / 9
-        shift = center - ours.sum(0) / 9
-        known = {
-            "that moves away from b: the direction is mean of b − mean of a": ours - shift,
-            "subtract the mean of a, or the codes land beyond b": ours + center,
-            "each digit must keep its own deviation from the mean of a": np.tile(center, (9, 1)),
-            "only the digits a are wanted": mu + shift,
-        }
-        got = numbers(answer(mu, labels, a, b), "the moved codes")
-        same(got, ours + shift, "the moved codes", known=known)
+        agree(answer, (mu, labels, a, b), ours + center - ours.sum(0) / 9, "the moved codes")
 
 
-@morph.wrong("away from b")
-def _away(mu, labels, a, b):
-    return mu[labels == a] - mu[labels == b].mean(axis=0) + mu[labels == a].mean(axis=0)
-
-
-@morph.wrong("land beyond b")
-def _beyond(mu, labels, a, b):
-    return mu[labels == a] + mu[labels == b].mean(axis=0)
-
-
-@morph.wrong("own deviation")
-def _all_alike(mu, labels, a, b):
-    return np.tile(mu[labels == b].mean(axis=0), ((labels == a).sum(), 1))
-
-
-@morph.wrong("only the digits a")
-def _everybody(mu, labels, a, b):
-    return mu + mu[labels == b].mean(axis=0) - mu[labels == a].mean(axis=0)
+@morph.mistakes
+def _(mu, labels, a, b):
+    ours, center = mu[labels == a], mu[labels == b].mean(axis=0)
+    shift = center - ours.mean(axis=0)
+    return {
+        "that moves away from b: the direction is mean of b − mean of a": ours - shift,
+        "subtract the mean of a, or the codes land beyond b": ours + center,
+        "each digit must keep its own deviation from the mean of a": 0 * ours + center,
+        "only the digits a are wanted": mu + shift,
+    }
