@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from utils.exercises._compare import Wrong, numbers, same, sizes, unpack
+from utils.exercises._agree import agree
+from utils.exercises._compare import Wrong, numbers, sizes
 from utils.exercises._exercise import exercise
 
 
@@ -38,41 +39,20 @@ def _(answer, rng):
         p[0] = q[1] = p[2] = q[2] = 0
         seen = np.arange(n) != 2
         expected = np.where(seen, p / np.where(seen, p + q, 1), 0.5)
-        with np.errstate(all="ignore"):
-            got = numbers(answer(p, q), "D*")
-        if got.shape == (n,) and np.isnan(got.astype(float)).any():
-            raise Wrong("0/0 gives NaN where both densities are 0: put ½ there")
-        known = {
-            "that is the probability of a fake: the discriminator answers “real”": np.where(
-                seen, 1 - expected, 0.5
-            ),
-            "that is the odds p/q, not a probability: divide by p + q": np.divide(
-                p, q, out=np.full(n, 0.5), where=q > 0
-            ),
-            "where both densities are 0 it must be ½: nobody knows": np.where(seen, expected, 0),
-        }
-        same(got, expected, "D*", given={"p": p, "q": q}, known=known)
+        agree(answer, (p, q), expected, "D*", quote="entry")
 
 
-@optimal.wrong("probability of a fake")
-def _fake(p, q):
-    return 1 - optimal.reference(p, q)
-
-
-@optimal.wrong("0/0 gives NaN")
-def _nan(p, q):
-    with np.errstate(all="ignore"):
-        return p / (p + q)
-
-
-@optimal.wrong("it must be ½")
-def _zero(p, q):
-    return p / np.maximum(p + q, 1e-300)
-
-
-@optimal.wrong("odds")
-def _odds(p, q):
-    return np.divide(p, q, out=np.full(len(p), 0.5), where=q > 0)
+@optimal.mistakes
+def _(p, q):
+    best = optimal.reference(p, q)
+    return {
+        "0/0 gives NaN where both densities are 0: put ½ there": p / (p + q),
+        "that is the probability of a fake: the discriminator answers “real”": 1 - best,
+        "that is the odds p/q, not a probability: divide by p + q": (
+            np.divide(p, q, out=np.full(len(p), 0.5), where=q > 0)
+        ),
+        "where both densities are 0 it must be ½: nobody knows": best * (p + q > 0),
+    }
 
 
 # ---------------------------------------------------------------- 13.2
@@ -109,42 +89,20 @@ def _(answer, rng):
         m = (p + q) / 2
         entropy = [-(a * np.log(np.where(a > 0, a, 1))).sum() for a in (p, q, m)]
         expected = entropy[2] - (entropy[0] + entropy[1]) / 2  # another way to write it
-        ln2 = np.log(2)
-        one = sum(a * np.log(a / b) for a, b in zip(p, m, strict=True) if a > 0)
-        known = {
-            "twice too large: half of each divergence": 2 * expected,
-            "that is in bits: take the natural logarithm": expected / ln2,
-            "only p is compared with the mixture; q must be, too": one,
-            "only p is compared with the mixture, and by half; q must be, too": one / 2,
-        }
-        with np.errstate(all="ignore"):
-            got = answer(p, q)
-        value = numbers(got, "the divergence")
-        if value.shape == () and not np.isfinite(value):
-            raise Wrong("0·ln 0 gives NaN: leave out what has probability 0")
-        same(value, expected, "the divergence", known=known)
+        agree(answer, (p, q), expected, "the divergence")
 
 
-@jensen_shannon.wrong("0·ln 0 gives NaN")
-def _nan_js(p, q):
-    m = (p + q) / 2
-    return ((p * np.log(p / m)).sum() + (q * np.log(q / m)).sum()) / 2
-
-
-@jensen_shannon.wrong("twice too large")
-def _twice(p, q):
-    return 2 * jensen_shannon.reference(p, q)
-
-
-@jensen_shannon.wrong("in bits")
-def _bits(p, q):
-    return jensen_shannon.reference(p, q) / np.log(2)
-
-
-@jensen_shannon.wrong("only p is compared with the mixture; q")
-def _one_side(p, q):
-    m = (p + q) / 2
-    return (p[p > 0] * np.log(p[p > 0] / m[p > 0])).sum()
+@jensen_shannon.mistakes
+def _(p, q):
+    m, divergence = (p + q) / 2, jensen_shannon.reference(p, q)
+    one = (p[p > 0] * np.log(p[p > 0] / m[p > 0])).sum()
+    return {
+        "0·ln 0 gives NaN: leave out what has probability 0": (p * np.log(p / m)).sum(),
+        "twice too large: half of each divergence": 2 * divergence,
+        "that is in bits: take the natural logarithm": divergence / np.log(2),
+        "only p is compared with the mixture; q must be, too": one,
+        "only p is compared with the mixture, and by half; q must be, too": one / 2,
+    }
 
 
 # ---------------------------------------------------------------- 13.3
@@ -170,50 +128,27 @@ def _(answer, rng):
         r, f = scale * rng.normal(size=n), scale * rng.normal(size=m)
         if scale > 1:
             r[0], f[0] = -800.0, 800.0
-
-        def cost(s):
-            return np.maximum(s, 0) + np.log1p(np.exp(-np.abs(s)))
-
-        a, b = cost(-r), cost(f)
-        expected = a.mean() + b.mean()
-        known = {
-            "real and fake are exchanged": cost(r).mean() + cost(-f).mean(),
-            "that is the generator's loss: −ln D of the fakes": cost(-f).mean(),
-            "that is the value of the game: the loss is its negative": -expected,
-            "a sum instead of a mean: the loss grows with the batch": a.sum() + b.sum(),
-            "real and fake count as one batch: take the mean of each": np.concatenate(
-                [a, b]
-            ).mean(),
-            "generated examples are missing": a.mean(),
-        }
-        with np.errstate(all="ignore"):
-            value = numbers(answer(r, f), "the loss")
-        if value.shape == () and not np.isfinite(value):
-            raise Wrong("the loss is infinite for large logits: use ln(1 + eˢ), not ln σ(s)")
-        same(value, expected, "the loss", known=known)
+        costs = (np.maximum(s, 0) + np.log1p(np.exp(-np.abs(s))) for s in (-r, f))
+        agree(answer, (r, f), sum(cost.mean() for cost in costs), "the loss")
 
 
-@discriminator_loss.wrong("real and fake are exchanged")
-def _exchanged(r, f):
-    return discriminator_loss.reference(-r, -f)
-
-
-@discriminator_loss.wrong("infinite for large logits")
-def _overflow(r, f):
+@discriminator_loss.mistakes
+def _(r, f):
     def sigma(s):
         return 1 / (1 + np.exp(-s))
 
-    return -np.log(sigma(r)).mean() - np.log(1 - sigma(f)).mean()
-
-
-@discriminator_loss.wrong("the loss is its negative")
-def _value(r, f):
-    return -discriminator_loss.reference(r, f)
-
-
-@discriminator_loss.wrong("a sum instead of a mean")
-def _sum(r, f):
-    return np.logaddexp(0, -r).sum() + np.logaddexp(0, f).sum()
+    a, b, deceived = np.logaddexp(0, -r), np.logaddexp(0, f), np.logaddexp(0, -f)
+    return {
+        "real and fake are exchanged": np.logaddexp(0, r).mean() + deceived.mean(),
+        "that is the generator's loss: −ln D of the fakes": deceived.mean(),
+        "that is the value of the game: the loss is its negative": -a.mean() - b.mean(),
+        "a sum instead of a mean: the loss grows with the batch": a.sum() + b.sum(),
+        "real and fake count as one batch: take the mean of each": np.concatenate([a, b]).mean(),
+        "generated examples are missing": a.mean(),
+        "the loss is infinite for large logits: use ln(1 + eˢ), not ln σ(s)": (
+            -np.log(sigma(r)).mean() - np.log(1 - sigma(f)).mean()
+        ),
+    }
 
 
 # ---------------------------------------------------------------- 13.4
@@ -237,47 +172,28 @@ def slopes(s):
 def _(answer, rng):
     for _ in range(2):
         s = rng.normal(size=sizes(rng, 1)[0]) * 2
-        first, second = unpack(answer(s), "the saturating slope", "the non-saturating slope")
         up, down = s + 1e-6, s - 1e-6
-        saturating = (np.logaddexp(0, down) - np.logaddexp(0, up)) / 2e-6  # of ln(1 − σ)
-        other = (np.logaddexp(0, -up) - np.logaddexp(0, -down)) / 2e-6  # of −ln σ
-        sigma = -saturating
-        known = {
-            "the two are exchanged: ln(1 − σ) is flat where σ is small": other,
-            "the sign is wrong: both losses fall as the logit grows": -saturating,
-            "that is the derivative in D; the chain to s is missing: times σ(1 − σ)": -1
-            / (1 - sigma),
+        expected = {  # of ln(1 − σ) and of −ln σ
+            "the saturating slope": (np.logaddexp(0, down) - np.logaddexp(0, up)) / 2e-6,
+            "the non-saturating slope": (np.logaddexp(0, -up) - np.logaddexp(0, -down)) / 2e-6,
         }
-        same(first, saturating, "the saturating slope", rtol=1e-6, given={"s": s}, known=known)
-        known = {
-            "the sign of the second is wrong: −ln σ(s) falls as the logit grows": -other,
-            "the second is the derivative in D; times σ(1 − σ) leads to s": -1 / sigma,
-        }
-        same(second, other, "the non-saturating slope", rtol=1e-6, given={"s": s}, known=known)
+        agree(answer, (s,), expected, quote="entry")
 
 
-@slopes.wrong("the two are exchanged")
-def _swapped(s):
-    a, b = slopes.reference(s)
-    return b, a
-
-
-@slopes.wrong("the sign is wrong")
-def _positive(s):
-    a, b = slopes.reference(s)
-    return -a, -b
-
-
-@slopes.wrong("the derivative in D; the chain to s is missing")
-def _in_D(s):
-    sigma = 1 / (1 + np.exp(-s))
-    return -1 / (1 - sigma), -1 / sigma
-
-
-@slopes.wrong("the sign of the second is wrong")
-def _second_sign(s):
-    a, b = slopes.reference(s)
-    return a, -b
+@slopes.mistakes
+def _(s):
+    first, second = slopes.reference(s)
+    sigma = -first
+    return {
+        "the two are exchanged: ln(1 − σ) is flat where σ is small": (second, first),
+        "the sign is wrong: both losses fall as the logit grows": (-first, -second),
+        "that is the derivative in D; the chain to s is missing: times σ(1 − σ)": (
+            -1 / (1 - sigma),
+            -1 / sigma,
+        ),
+        "the sign of the second is wrong: −ln σ(s) falls as the logit grows": (..., -second),
+        "the second is the derivative in D; times σ(1 − σ) leads to s": (..., -1 / sigma),
+    }
 
 
 # ---------------------------------------------------------------- 13.5
@@ -303,38 +219,24 @@ def _(answer, rng):
     for _ in range(2):
         n, m = (40 + k for k in sizes(rng, 2))
         a, b = rng.normal(1, 2, n), rng.normal(-0.5, 0.7, m)
-        shift = a.mean() - b.mean()
         moments = [(np.array([x.mean()]), np.array([[x.var()]])) for x in (a, b)]
-        expected = gaussian_distance(*moments[0], *moments[1])
-        known = {
-            "compare the standard deviations, not the variances": shift**2
-            + (a.var() - b.var()) ** 2,
-            "the spreads are missing: equal means are not enough": shift**2,
-            "the means are missing": (a.std() - b.std()) ** 2,
-            "both differences must be squared": abs(shift) + abs(a.std() - b.std()),
-            "that is its root; the squared distance is asked for": np.sqrt(expected),
-        }
         value = numbers(answer(a, b), "the distance")
-        if value.shape == () and np.isclose(
-            value, shift**2 + (a.std(ddof=1) - b.std(ddof=1)) ** 2, rtol=1e-9
-        ):
+        unbiased = (a.mean() - b.mean()) ** 2 + (a.std(ddof=1) - b.std(ddof=1)) ** 2
+        if value.shape == () and np.isclose(value, unbiased, rtol=1e-9):
             continue  # with n − 1: as good an estimate
-        same(value, expected, "the distance", known=known)
+        agree(answer, (a, b), gaussian_distance(*moments[0], *moments[1]), "the distance")
 
 
-@frechet.wrong("not the variances")
-def _variances(a, b):
-    return (a.mean() - b.mean()) ** 2 + (a.var() - b.var()) ** 2
-
-
-@frechet.wrong("equal means are not enough")
-def _means(a, b):
-    return (a.mean() - b.mean()) ** 2
-
-
-@frechet.wrong("that is its root")
-def _root(a, b):
-    return np.sqrt(frechet.reference(a, b))
+@frechet.mistakes
+def _(a, b):
+    shift, spread = a.mean() - b.mean(), a.std() - b.std()
+    return {
+        "compare the standard deviations, not the variances": shift**2 + (a.var() - b.var()) ** 2,
+        "the spreads are missing: equal means are not enough": shift**2,
+        "the means are missing": spread**2,
+        "both differences must be squared": abs(shift) + abs(spread),
+        "that is its root; the squared distance is asked for": np.hypot(shift, spread),
+    }
 
 
 # ---------------------------------------------------------------- 13.6
@@ -365,35 +267,21 @@ def _(answer, rng):
         lone = centers[[6]] + 0.01  # one point: seen, but not kept
         between = 0.3 * centers[rng.integers(0, K, 200)]  # near none, but each has a nearest
         x = rng.permutation(np.concatenate([full, lone, between]))
-        distance = [[np.hypot(*(point - c)) for c in centers] for point in x]
-        near = np.array(distance) < 0.15
-        nearest = np.bincount(np.argmin(distance, axis=1), minlength=K)
-        known = {
-            "a single point is not enough: a mode needs the share": near.any(axis=0).sum(),
-            "points far from every mode count for the nearest one: use the radius": (
-                nearest / len(x) >= 0.02
-            ).sum(),
-            "that is the number of points, not of modes": near.any(axis=1).sum(),
-            "those are the modes that are lost": K - kept,
-        }
-        got = numbers(answer(x, centers, 0.15, 0.02), "the number of modes", ())
-        same(got, kept, "the number of modes", known=known)
+        agree(answer, (x, centers, 0.15, 0.02), kept, "the number of modes")
 
 
-@count_modes.wrong("a single point is not enough")
-def _any(x, centers, radius, share):
-    return (np.linalg.norm(x[:, None] - centers, axis=2) < radius).any(axis=0).sum()
-
-
-@count_modes.wrong("points far from every mode count")
-def _nearest(x, centers, radius, share):
-    nearest = np.linalg.norm(x[:, None] - centers, axis=2).argmin(axis=1)
-    return (np.bincount(nearest, minlength=len(centers)) / len(x) >= share).sum()
-
-
-@count_modes.wrong("the number of points")
-def _points(x, centers, radius, share):
-    return (np.linalg.norm(x[:, None] - centers, axis=2) < radius).any(axis=1).sum()
+@count_modes.mistakes
+def _(x, centers, radius, share):
+    distance = np.linalg.norm(x[:, None] - centers, axis=2)
+    near, nearest = distance < radius, np.bincount(distance.argmin(axis=1), minlength=len(centers))
+    return {
+        "a single point is not enough: a mode needs the share": near.any(axis=0).sum(),
+        "points far from every mode count for the nearest one: use the radius": (
+            (nearest / len(x) >= share).sum()
+        ),
+        "that is the number of points, not of modes": near.any(axis=1).sum(),
+        "those are the modes that are lost": (near.mean(axis=0) < share).sum(),
+    }
 
 
 # ---------------------------------------------------------------- 13.7
@@ -416,38 +304,25 @@ def between(x, fake, u):
 @between.check
 def _(answer, rng):
     n, c, h = sizes(rng, 3)
-    for shape in ((n, c, h, h + 1), (n, c, h, n)):  # in the second u also fits the last axis
+    for shape in ((n, c, h, n), (n, c, h, h + 1)):  # in the first u also fits the last axis
         x, fake = rng.normal(size=shape), rng.normal(size=shape)
         u = rng.uniform(0.1, 0.9, n)
-        expected = np.einsum("n,nchw->nchw", u, x - fake) + fake
-        column = u[:, None, None, None]
-        known = {
-            "u is the share of the real image; here it is the generated one's": column * fake
-            + (1 - column) * x,
-            "all samples have the same u; each has its own": u[0] * x + (1 - u[0]) * fake,
-            "the shares must sum to 1: u and 1 − u": column * x + column * fake,
-        }
-        if shape[-1] == n:
-            known["u runs along the last axis: give it the shape (N, 1, 1, 1)"] = (
-                u * x + (1 - u) * fake
-            )
-        same(answer(x, fake, u), expected, "the point", known=known)
+        agree(answer, (x, fake, u), np.einsum("n,nchw->nchw", u, x - fake) + fake, "the point")
 
 
-@between.wrong("here it is the generated one's")
-def _other_way(x, fake, u):
-    return between.reference(fake, x, u)
-
-
-@between.wrong("all samples have the same u")
-def _one_u(x, fake, u):
-    return u[0] * x + (1 - u[0]) * fake
-
-
-@between.wrong("the shares must sum to 1")
-def _both_u(x, fake, u):
-    u = u.reshape(-1, 1, 1, 1)
-    return u * x + u * fake
+@between.mistakes
+def _(x, fake, u):
+    column = u[:, None, None, None]
+    found = {
+        "u is the share of the real image; here it is the generated one's": (
+            between.reference(fake, x, u)
+        ),
+        "all samples have the same u; each has its own": u[0] * x + (1 - u[0]) * fake,
+        "the shares must sum to 1: u and 1 − u": column * (x + fake),
+    }
+    if x.shape[-1] == len(u):
+        found["u runs along the last axis: give it the shape (N, 1, 1, 1)"] = u * x + (1 - u) * fake
+    return found
 
 
 # ---------------------------------------------------------------- 13.8
@@ -473,45 +348,27 @@ def _(answer, rng):
         n, d, h = sizes(rng, 3)
         x, W = rng.normal(size=(n, d)), rng.normal(size=(h, d))
         b, v = rng.normal(size=(2, h))
-        step = 1e-5
-        rows = []
-        for i in range(d):  # by finite differences
-            up, down = x.copy(), x.copy()
-            up[:, i] += step
-            down[:, i] -= step
-            rows.append((np.tanh(up @ W.T + b) @ v - np.tanh(down @ W.T + b) @ v) / (2 * step))
-        g = np.array(rows).T
-        norm = np.sqrt((g**2).sum(axis=1))
-        known = {
-            "the norm of all gradients together; each sample has its own": (
-                np.sqrt((g**2).sum()) - 1
-            )
-            ** 2,
-            "only slopes above 1 are punished; this penalty asks for slope 1": (
-                np.maximum(norm - 1, 0) ** 2
-            ).mean(),
-            "the square is missing": np.abs(norm - 1).mean(),
-            "‖∇D‖² − 1 instead of ‖∇D‖ − 1: take the root": ((norm**2 - 1) ** 2).mean(),
-            "a sum instead of a mean": ((norm - 1) ** 2).sum(),
-        }
-        same(answer(x, W, b, v), ((norm - 1) ** 2).mean(), "the penalty", rtol=1e-5, known=known)
+        steps = 1e-5 * np.eye(d)  # by finite differences
+        up, down = (np.tanh((x[:, None] + s) @ W.T + b) @ v for s in (steps, -steps))
+        norm = np.sqrt((((up - down) / 2e-5) ** 2).sum(axis=1))
+        agree(answer, (x, W, b, v), ((norm - 1) ** 2).mean(), "the penalty", rtol=1e-5)
 
 
-@penalty.wrong("each sample has its own")
-def _together(x, W, b, v):
+@penalty.mistakes
+def _(x, W, b, v):
     slope = (v * (1 - np.tanh(x @ W.T + b) ** 2)) @ W
-    return (np.linalg.norm(slope) - 1) ** 2
-
-
-@penalty.wrong("take the root")
-def _no_root(x, W, b, v):
-    slope = (v * (1 - np.tanh(x @ W.T + b) ** 2)) @ W
-    return (((slope**2).sum(axis=1) - 1) ** 2).mean()
-
-
-@penalty.wrong("a sum instead of a mean")
-def _penalty_sum(x, W, b, v):
-    return len(x) * penalty.reference(x, W, b, v)
+    norm = np.linalg.norm(slope, axis=1)
+    return {
+        "the norm of all gradients together; each sample has its own": (
+            (np.linalg.norm(slope) - 1) ** 2
+        ),
+        "only slopes above 1 are punished; this penalty asks for slope 1": (
+            (np.maximum(norm - 1, 0) ** 2).mean()
+        ),
+        "the square is missing": np.abs(norm - 1).mean(),
+        "‖∇D‖² − 1 instead of ‖∇D‖ − 1: take the root": ((norm**2 - 1) ** 2).mean(),
+        "a sum instead of a mean": ((norm - 1) ** 2).sum(),
+    }
 
 
 # ---------------------------------------------------------------- 13.9
@@ -537,32 +394,19 @@ def _(answer, rng):
         n, d = sizes(rng, 2)
         x0, eps = rng.normal(size=(2, n, d))
         level = rng.uniform(0.1, 0.9, n)
-        a, s = np.sqrt(level)[:, None], np.sqrt(1 - level)[:, None]
-        x = a * x0 + s * eps
-        known = {
-            "that is one more step of noise, not one back": a * x + s * eps,
-            "√ᾱ and √(1 − ᾱ), not ᾱ and 1 − ᾱ: the variances add up": (x - s**2 * eps) / a**2,
-            "the division by √ᾱ is missing": x - s * eps,
-            "the shares are exchanged: ᾱ is the signal's": (x - a * eps) / s,
-        }
-        same(answer(x, eps, level), x0, "x₀", known=known)
+        x = np.sqrt(level)[:, None] * x0 + np.sqrt(1 - level)[:, None] * eps
+        agree(answer, (x, eps, level), x0, "x₀")
 
 
-@clean.wrong("one more step of noise")
-def _forward(x, eps, level):
-    level = level[:, None]
-    return np.sqrt(level) * x + np.sqrt(1 - level) * eps
-
-
-@clean.wrong("the variances add up")
-def _no_roots(x, eps, level):
-    level = level[:, None]
-    return (x - (1 - level) * eps) / level
-
-
-@clean.wrong("the division by √ᾱ is missing")
-def _undivided(x, eps, level):
-    return x - np.sqrt(1 - level[:, None]) * eps
+@clean.mistakes
+def _(x, eps, level):
+    a, s = np.sqrt(level)[:, None], np.sqrt(1 - level)[:, None]
+    return {
+        "that is one more step of noise, not one back": a * x + s * eps,
+        "√ᾱ and √(1 − ᾱ), not ᾱ and 1 − ᾱ: the variances add up": (x - s**2 * eps) / a**2,
+        "the division by √ᾱ is missing": x - s * eps,
+        "the shares are exchanged: ᾱ is the signal's": (x - a * eps) / s,
+    }
 
 
 # ---------------------------------------------------------------- 13.10
@@ -608,21 +452,13 @@ def _(answer, rng):
         raise Wrong("the set twice is as diverse as once: take a mean, not a sum")
 
 
-@diversity.wrong("copies of one image score as high")
-def _contrast(images):
-    return images.std(axis=(1, 2)).mean()
-
-
-@diversity.wrong("changes with the order")
-def _neighbors(images):
-    return np.abs(np.diff(images, axis=0)).mean()
-
-
-@diversity.wrong("take a mean, not a sum")
-def _total(images):
-    return images.var(axis=0).sum() * len(images)
-
-
-@diversity.wrong("different images must score more than 0")
-def _nothing(images):
-    return 0 * images.sum()
+diversity.wrongs(
+    {
+        "copies of one image score as high": lambda images: images.std(axis=(1, 2)).mean(),
+        "changes with the order": lambda images: np.abs(np.diff(images, axis=0)).mean(),
+        "take a mean, not a sum": lambda images: images.var(axis=0).sum() * len(images),
+        "different images must score more than 0": lambda images: 0 * images.sum(),
+        "half of the images replaced": lambda images: float(np.ptp(images, axis=0).max() > 0),
+        "copies of one image must score 0": lambda images: 1 + 9 * images.var(axis=0).sum(),
+    }
+)
