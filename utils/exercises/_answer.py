@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-
 class Unanswered(Exception):
     """The learner has not written anything yet; the text may add a remark."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 
@@ -215,6 +216,12 @@ def _(answer, rng):
         scale = np.where(rng.permutation(d) < awake, 1.0, 1e-3)
         mu = 3 + scale * rng.permuted(np.tile(np.linspace(-1, 1, N), (d, 1)), axis=1).T
         agree(answer, (mu, 0.01), awake, f"the number of active dimensions of {d}")
+    pair, outlier = np.array([[0.0], [2.0]]), np.array([[0.0]] * 9 + [[3.0]])
+    for mu, threshold, count in (  # variances of 1 and 0.81; other spreads lie elsewhere
+        *((pair, 1.0, 0), (pair, 0.99, 1), (outlier, 0.85, 0), (outlier, 0.8, 1)),
+        *((2 * pair, 3.0, 1), (pair[:1], 0.5, 0), (pair * [1, 0, 2], 0.5, 2)),
+    ):
+        agree(answer, (mu, threshold), count, "the number of active dimensions", quote="all")
 
 
 @active_units.mistakes
@@ -352,6 +359,12 @@ def _(answer, rng):
             table.setdefault(g, []).append(y)
         best = [max(ys.count(y) for y in ys) for ys in table.values()]
         agree(answer, (groups, labels), sum(best) / 90, "the purity")
+    for groups, labels, purity in (  # one label for two groups, a tie, a single point
+        ([0, 0, 1, 1], [5, 5, 5, 5], 1.0),
+        ([2, 2, 7, 7, 7], [1, 3, 3, 3, 1], 0.6),
+        ([4], [0], 1.0),
+    ):
+        agree(answer, (np.array(groups), np.array(labels)), purity, "the purity", quote="all")
 
 
 @group_purity.mistakes
@@ -391,6 +404,10 @@ def _(answer, rng):
         # independent: logaddexp, two at a time
         expected = np.logaddexp.reduce(log_w, axis=1) - np.log(K)
         agree(answer, (log_w,), expected, "the bound")
+    log_w = np.array([[0.0, -2000.0], [-2000.0, -2000.0], [1000.0, 0.0]])
+    expected = [-math.log(2), -2000.0, 1000 - math.log(2)]
+    agree(answer, (log_w,), expected, "the bound of rows of very different heights")
+    agree(answer, (np.array([[-3.0], [5.0]]),), [-3.0, 5.0], "the bound of a single weight")
 
 
 @importance_bound.mistakes

@@ -268,6 +268,14 @@ def _(answer, rng):
         between = 0.3 * centers[rng.integers(0, K, 200)]  # near none, but each has a nearest
         x = rng.permutation(np.concatenate([full, lone, between]))
         agree(answer, (x, centers, 0.15, 0.02), kept, "the number of modes")
+    centers = np.array([[0.0, 0.0], [10.0, 3.0]])
+    for offset, radius, share, kept in (
+        *(((0.3, 0.0), 0.5, 0.5, 1), ((0.6, 0.0), 0.5, 0.5, 0)),  # the distance, not its square
+        *(((0.4, 0.4), 0.5, 0.5, 0), ((0.3, 0.3), 0.5, 0.5, 1)),  # straight, not along the axes
+        *(((0.3, 0.0), 0.5, 0.75, 0), ((0.3, 0.0), 0.5, 0.1, 1)),
+    ):
+        x = np.array([centers[1] + offset, [5.0, 5.0]])  # half of the points near a mode, or none
+        agree(answer, (x, centers, radius, share), kept, "the number of modes", quote="all")
 
 
 @count_modes.mistakes
@@ -445,6 +453,9 @@ def _(answer, rng):
     half[n // 2 :] = images[0]
     if not score(half) < full:
         raise Wrong("with half of the images replaced by copies the score must fall")
+    alike = np.stack([rng.permutation(images[0].ravel()).reshape(h, w) for _ in range(n)])
+    if score(alike) < 1e-6:
+        raise Wrong("images of one brightness that differ elsewhere must score more than 0")
     order = rng.permutation(n)
     if not np.isclose(score(images[order]), full):
         raise Wrong("the score changes with the order of the images: compare all, not neighbors")
@@ -459,6 +470,7 @@ diversity.wrongs(
         "take a mean, not a sum": lambda images: images.var(axis=0).sum() * len(images),
         "different images must score more than 0": lambda images: 0 * images.sum(),
         "half of the images replaced": lambda images: float(np.ptp(images, axis=0).max() > 0),
+        "images of one brightness": lambda images: images.mean(axis=(1, 2)).std(),
         "copies of one image must score 0": lambda images: 1 + 9 * images.var(axis=0).sum(),
     }
 )
