@@ -32,10 +32,10 @@ def mirror(x):
 
 @mirror.check
 def _(answer, rng):
-    for shape in ((2, 2, 2, 2), (3, 3, 3, 3), (1, 1, 2, 3), (2, 1, 3, 1), (0, 3, 2, 2)):
+    shapes = ((2, 2, 2, 2), (3, 3, 3, 3), (1, 1, 2, 3), (2, 1, 3, 1), (0, 3, 2, 2))
+    for kind, shape in itertools.product((np.int64, np.float32, np.uint8), shapes):
         x = rng.permutation(math.prod(shape)).reshape(shape)
-        for images in (x, np.float32(x), np.uint8(x)):
-            agree(answer, (images,), _mirrored(x), "the mirror image", quote="all")
+        agree(answer, (kind(x),), _mirrored(x), "the mirror image", quote="all")
     for _ in range(2):
         x = rng.normal(size=sizes(rng, 4))
         agree(answer, (x,), _mirrored(x), "the mirror image", **CLOSE)
@@ -79,12 +79,12 @@ def smooth(t, K, eps):
 
 @smooth.check
 def _(answer, rng):
-    for t, K, eps in (
+    cases = (
         ([0, 2], 4, 0.5), ([1, 1, 0], 3, 0.25), ([1], 2, 0.125), ([2, 0, 1], 3, 0.0),
         ([0, 1], 5, 1.0), ([0], 1, 0.5), ([], 2, 0.5),
-    ):  # fmt: skip
-        for kind in (np.int64, np.uint8):
-            _agree_targets(answer, np.array(t, kind), K, eps, quote="all")
+    )  # fmt: skip
+    for kind, (t, K, eps) in itertools.product((np.int64, np.uint8), cases):
+        _agree_targets(answer, np.array(t, kind), K, eps, quote="all")
     for _ in range(2):
         n, K = sizes(rng, 2)
         _agree_targets(answer, rng.integers(0, K, n), K, float(rng.uniform(0.05, 0.4)))
@@ -140,12 +140,12 @@ def cycle(t, peak, steps):
 
 @cycle.check
 def _(answer, rng):
-    for t, peak, steps in (
+    cases = (
         ([0, 1, 2, 3, 4], 1, 4), ([6, 0, 3, 2, 5], 3, 6), ([1], 1, 2), ([2, 0], 1, 2),
         ([0, 5, 8, 9, 10], 8, 10), ([0, 50, 100, 550, 1000], 100, 1000), ([], 2, 3),
-    ):  # fmt: skip
-        for kind in (int, float, np.float32):
-            _agree_factor(answer, np.array(t, kind), peak, steps, quote="all")
+    )  # fmt: skip
+    for kind, (t, peak, steps) in itertools.product((int, float, np.float32), cases):
+        _agree_factor(answer, np.array(t, kind), peak, steps, quote="all")
     for _ in range(2):
         peak, rest = (int(n) for n in rng.integers(5, 40, 2))
         steps = peak + rest + 40
@@ -174,6 +174,9 @@ def _(t, peak, steps):
         ),
         "it jumps at the peak: there the fall must start from 1": (
             np.where(is_rising, up, 1 - t / steps)
+        ),
+        "at the peak both lines are 1: the fall takes steps − peak, not steps": (
+            np.where(t < peak, up, 1 - t / steps)
         ),
         "it jumps to 0 at the peak: fall from 1 to 0": np.where(is_rising, up, 1 - down),
         "the lower of the two lines applies, not the higher": np.maximum(up, down),
@@ -214,13 +217,13 @@ def confusion(labels, answers, K):
 
 @confusion.check
 def _(answer, rng):
-    for labels, answers, K in (
+    cases = (
         ([0, 0, 1, 0], [1, 1, 0, 0], 2), ([0, 2, 2, 0, 2], [2, 0, 0, 2, 2], 3),
         ([0, 3, 0, 0], [3, 0, 3, 0], 5), ([2], [1], 4), ([1, 1], [1, 1], 2), ([0], [0], 1),
         ([1, 2, 2, 1], [2, 2, 2, 1], 3), ([], [], 2),
-    ):  # fmt: skip
-        for kind in (np.int64, np.uint8):
-            _agree_counts(answer, np.array(labels, kind), np.array(answers, kind), K, quote="all")
+    )  # fmt: skip
+    for kind, (labels, answers, K) in itertools.product((np.int64, np.uint8), cases):
+        _agree_counts(answer, np.array(labels, kind), np.array(answers, kind), K, quote="all")
     for _ in range(2):
         (K,) = sizes(rng, 1)
         _agree_counts(answer, *rng.integers(0, K, (2, 300)), K)
@@ -308,6 +311,7 @@ def _(shape):
             kernels + 8 * out + changes * (channels + 4) * out
         ),
         "the convolutions have no bias": right + (2 + changes) * out,
+        "the shortcut's convolution has no bias either": right + changes * out,
         "where channels stay, the shortcut is the identity and costs nothing": (
             kernels + 4 * out + shortcut
         ),
@@ -353,15 +357,17 @@ def whitening(u):
 @whitening.check
 def _(answer, rng):
     faults = []
-    for n, height in ((400, 1.0), (400, 1.0), (12, 1.0), (400, 1000.0), (50, 0.0)):
+    for kind, n, height in (
+        (np.float64, 400, 1), (np.float32, 400, 1), (np.float64, 400, 1000),
+        (np.float64, 12, 1), (np.float32, 50, 0),
+    ):  # fmt: skip
         d = 2 if n == 12 else sizes(rng, 1)[0]
         # variances far apart: no wrong power of Λ looks right
         u = rng.normal(size=(n, d)) * np.linspace(1.5, 4, d)
         u = u @ np.linalg.qr(rng.normal(size=(d, d)))[0] + height * np.linspace(-1, 1, d)
-        for examples in (u, np.float32(u)) if height < 1000 else (u,):
-            V = numbers(answer(examples), "V", (d, d)).astype(float)
-            if not _is_white(V, np.cov(u.T), n):
-                faults.append(_causes(V, u))
+        V = numbers(answer(kind(u)), "V", (d, d)).astype(float)
+        if not _is_white(V, np.cov(u.T), n):
+            faults.append(_causes(V, u))
     both = [cause for cause in (faults[0] if faults else ()) if all(cause in f for f in faults)]
     if both and len(faults) > 1:
         raise Wrong(both[0])
@@ -395,6 +401,12 @@ def _causes(V, u):
         "this whitens columns of variance 1: use the covariance of u itself": (
             _is_white(V, np.corrcoef(u.T) * n / (n - 1), n)
         ),
+        "V is the inverse of Σ: its root is wanted, Λ to the power of −1/2": (
+            np.allclose(got, np.linalg.inv(covariance), rtol=1e-3, atol=1e-4)
+        ),
+        "each row of Qᵀ is divided by a root of its own, not each column": (
+            _is_white(V * np.sqrt(variances) / np.sqrt(variances)[:, None], covariance, n)
+        ),
         "uncorrelated, but the variances are as before: divide by their roots": (
             is_diagonal and are(*variances)
         ),
@@ -406,6 +418,10 @@ def _causes(V, u):
         ),
         "uncorrelated, but each variance is 1/N: Σ is a mean of products, not their sum": (
             is_diagonal and (are(*found * 0 + 1 / n) or are(*found * 0 + 1 / (n - 1)))
+        ),
+        "V is the inverse of what whitens: Λ to the power of −1/2, not 1/2": (
+            np.linalg.matrix_rank(V) == len(V)
+            and any(_is_white(W, covariance, n) for W in (np.linalg.inv(V), np.linalg.inv(V.T)))
         ),
         "the variances are 1, but the columns are still correlated: turn them first": (
             np.allclose(found, 1, rtol=1 / n, atol=1e-4)
@@ -438,6 +454,9 @@ whitening.wrongs(
             np.linalg.cholesky(u.T @ u / len(u))
         ),
         "this whitens columns of variance 1": lambda u: whitening.reference(u / u.std(axis=0)),
+        "V is the inverse of what whitens": lambda u: np.linalg.cholesky(np.cov(u.T)),
+        "V is the inverse of Σ": lambda u: np.linalg.inv(np.cov(u.T)),
+        "each row of Qᵀ": lambda u: _eigen(u)[1].T / np.sqrt(_eigen(u)[0]),
         "a variance is": lambda u: whitening.reference(u) * 2,
         "the covariance of u @ V.T must be the identity": lambda u: np.ones((u.shape[1],) * 2),
     }
@@ -511,6 +530,10 @@ def _(right, drawing):
         "this is the square of the error: take its root": scatter**2 / G,
         "the drawings' numbers must be read: images of one need not be neighbors": blocks,
         "average each drawing: these are sums": sums.std(ddof=1) / np.sqrt(G),
+        "that is the scatter of single images: average each drawing first": right.std(),
+        "a number that no drawing has is averaged: np.unique gives those that occur": (
+            scatter / np.sqrt(G) if np.ptp(drawing) + 1 == G and not drawing.min() else np.nan
+        ),
         "the standard error is wanted, not the accuracy": a,
         "√(a(1 − a)/G) holds for drawings that are all right or all wrong: use their averages": (
             np.sqrt(a * (1 - a) / G)
@@ -541,13 +564,12 @@ def _(answer, rng):
             x, g = height * rng.permutation([-2.0, 1, 4])[:d], rng.permutation([-3.0, 1, 2])[:d]
             A1, A2 = rng.choice([-3.0, 3, 5], (h, d)), rng.integers(-3, 4, (d, h)) + 0.0
             _agree_gradient(answer, x, A1, A2, g, quote="all")
-    for _ in range(3):
+    for kind in 2 * (np.float64, np.float32):
         d, h = sizes(rng, 2)
         h += 8
         x, g = rng.normal(size=d), rng.normal(size=d)
         A1, A2 = rng.normal(size=(h, d)), rng.normal(size=(d, h))
-        for args in ((x, A1, A2, g), map(np.float32, (x, A1, A2, g))):
-            _agree_gradient(answer, *args)
+        _agree_gradient(answer, *map(kind, (x, A1, A2, g)))
 
 
 def _agree_gradient(answer, x, A1, A2, g, quote=""):
@@ -581,6 +603,10 @@ def _(x, A1, A2, g):
         "the upstream gradient is missing in the path: A2ᵀ g": (
             g + A1.T @ ((z > 0) * A2.sum(axis=0))
         ),
+        "g is what comes back on the way through A2 as well, not x": (
+            g + A1.T @ ((z > 0) * (A2.T @ x))
+        ),
+        "the shortcut passes the gradient g on once": 2 * g + through,
         "this is y, the way there: the gradient goes back": x + A2 @ np.maximum(z, 0),
     }
 
@@ -611,12 +637,12 @@ def fold(w, gain, shift, mean, var, eps):
 @fold.check
 def _(answer, rng):
     shapes = [(2, 2, 1), (3, 3, 3), (2, 2, 2), (1, 2, 2), (2, 1, 1), (1, 1, 1)]
-    for out, channels, K in shapes + [sizes(rng, 3) for _ in range(2)]:
+    shapes += [sizes(rng, 3) for _ in range(2)]
+    for kind, (out, channels, K) in itertools.product((np.float64, np.float32), shapes):
         w = rng.normal(size=(out, channels, K, K))
         gain, shift, mean = rng.normal(size=(3, out))
         var, eps = rng.uniform(0.2, 2, out), 0.1
-        for args in ((w, gain, shift, mean, var), map(np.float32, (w, gain, shift, mean, var))):
-            _agree_fold(answer, *args, eps)
+        _agree_fold(answer, *map(kind, (w, gain, shift, mean, var)), eps)
     w, gain, shift = np.ones((3, 1, 1, 1)), np.array([0.0, -1, 2]), np.array([0.0, 3, -1000])
     for eps in (0.25, 1e-5):
         mean, var = np.array([1000.0, -1000, 0]), np.array([0.0, 2, 1e6])
@@ -647,7 +673,7 @@ def _(w, gain, shift, mean, var, eps):
             folded(gain * np.sqrt(var + eps))
         ),
         "divide by the root of the variance, not by the variance": folded(gain / (var + eps)),
-        "eps is missing under the root": folded(gain / np.sqrt(var)),
+        "the argument eps is missing under the root": folded(gain / np.sqrt(var)),
         "eps belongs under the root": folded(gain / (np.sqrt(var) + eps)),
         "the kernels are as before: they must be scaled, channel by channel": (w, ...),
         "the shift belongs into the bias alone": (kernels + shift[:, None, None, None], ...),
@@ -712,6 +738,10 @@ def _(answer, rng):
             numbers(answer(x, np.random.default_rng(seed)), "the batch", shape)
             for seed in (seeds[0], *seeds)
         )
+        if np.array_equal(np.sort(x, axis=None), np.sort(first, axis=None)) and not np.array_equal(
+            x.sum(axis=(1, 2, 3)), first.sum(axis=(1, 2, 3))
+        ):
+            raise Wrong("pixels get into another image: each image keeps its place in the batch")
         offsets = [_offset(*pair) for pair in zip(x, first, strict=True)]
         if n == 1:
             continue
@@ -735,7 +765,7 @@ def _offset(image, moved):
             return down, right
     if not np.array_equal(np.sort(image, axis=None), np.sort(moved, axis=None)):
         raise Wrong("pixel values are lost or new: what leaves must come in again")
-    raise Wrong("an image is not moved as a whole: all its channels move by one offset")
+    raise Wrong("an image is not moved as a whole: roll all its channels by one offset")
 
 
 def _rolled(x, draw):
@@ -761,6 +791,7 @@ roll_each.wrongs(
         "rows and columns move by the same number": lambda x, rng: _rolled(
             x, lambda sides: (rng.integers(sides[0]),) * 2
         ),
+        "pixels get into another image": lambda x, rng: x[rng.permutation(len(x))],
         "not moved as a whole": lambda x, rng: np.stack(
             [[np.roll(part, rng.integers(1, len(part)), axis=0) for part in image] for image in x]
         ),
