@@ -78,7 +78,8 @@ def agree(
     Where it does not, the exercise's mistakes are tried on the same `args`. One that gives what the
     learner's function gave is suspected. It is named once it alone has explained `DRAWS` inputs; if
     it fails to explain one, the message is what the first wrong result looks like by itself. So a
-    check goes on after a wrong result, and `examine` runs it again if need be.
+    check goes on after a wrong result, and `examine` runs it again if need be. Two ordinary inputs
+    come first in a check: a special one can show a second fault, on which the first explains less.
 
     Args:
         answer: the learner's function.
@@ -112,7 +113,7 @@ def agree(
         return {m: parts(results) for m, results in answer.mistakes(*inputs.values()).items()}
 
     try:
-        got = parts(answer(*args))
+        got = copied(parts(answer(*args)))
     except Wrong:
         if not answer.suspicion:
             raise

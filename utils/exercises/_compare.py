@@ -70,7 +70,6 @@ def same(
     *,
     given: Mapping[str, Any] | None = None,
     sizes: Mapping[str, int] | None = None,
-    known: Mapping[str, Any] | None = None,
 ) -> None:
     """Check that `value` equals `expected` and otherwise say what kind of mistake it looks like.
 
@@ -82,7 +81,6 @@ def same(
         atol: largest absolute error.
         given: inputs by name; one as large as `expected` is quoted where the values differ.
         sizes: sizes by name, to recognize a factor such as a forgotten mean.
-        known: what well-known mistakes would return, by what to say about them.
 
     Raises:
         Wrong: they differ, in type, shape, sign, by a factor, an offset, a shift, or in values.
@@ -97,9 +95,6 @@ def same(
 
     if close(got, expected):
         return
-    for message, mistaken in (known or {}).items():
-        if close(got, np.asarray(mistaken)):
-            raise Wrong(message)
     if got.ndim == 2 and close(got.T, expected):
         raise Wrong(f"{what} is transposed: swap its two axes")
     if got.shape != expected.shape:

@@ -110,7 +110,7 @@ class Exercise:
         """Decorator: the check refuses this function in words of its own, `words` among them."""
 
         def keep(function: Callable) -> Callable:
-            self._refused.append(WrongAnswer(words, function() if self.is_value else function))
+            self._refused.append(WrongAnswer(words, function))
             return function
 
         return keep

@@ -216,7 +216,7 @@ def perceptron_update(x, t, w, b):
 @perceptron_update.check
 def _(answer, rng):
     (d,) = sizes(rng, 1)
-    for side in ("wrong", "right", "on the line", "wrong", "right"):
+    for side in ("wrong", "wrong", "right", "on the line", "right"):
         x, w, t = rng.normal(size=d), rng.normal(size=d), int(rng.choice([-1, 1]))
         b = (0.25 if side == "right" else -0.25) * t - math.fsum(x * w)
         if side == "on the line":

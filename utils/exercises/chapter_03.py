@@ -182,9 +182,9 @@ def sum_to_shape(g, shape):
 
 @sum_to_shape.check
 def _(answer, rng):
-    n, d = sizes(rng, 2)
-    g = rng.normal(size=(n, d))
-    for shape in [(d,), (1, d), (n, 1)]:
+    for kind in (0, 0, 1, 2):
+        n, d = sizes(rng, 2)
+        g, shape = rng.normal(size=(n, d)), [(d,), (1, d), (n, 1)][kind]
         vector = g @ np.ones(d) if shape == (n, 1) else np.ones(n) @ g
         agree(answer, (g, shape), vector.reshape(shape), f"the result for shape {shape}")
     square = np.array([[1.0, 2.0], [30.0, 40.0]])  # N = D: the lengths do not tell the axes apart
