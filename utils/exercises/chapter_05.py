@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import numpy as np
@@ -131,6 +132,10 @@ def _(shape, H_out, W_out):
         "an output channel has one bias, not one for each kernel": (weights + C_out * C, ...),
         "the bias belongs to the output channels": (weights + C, ...),
         "the whole layer has a bias for each output channel, not a single one": (weights + 1, ...),
+        "a bias belongs to an output channel, not to each of its places": (
+            weights + C_out * area,
+            ...,
+        ),
         "the kernels are shared by all places: H_out and W_out are not in the parameters": (
             area * (weights + C_out),
             ...,
@@ -179,7 +184,7 @@ def cross_correlate(x, w):
 
 @cross_correlate.check
 def _(answer, rng):
-    for H, W, K in ((3, 4, 2), (4, 3, 2), (3, 3, 3), (5, 5, 3), (1, 3, 1), (1, 1, 1)):
+    for H, W, K in ((3, 4, 2), (4, 5, 3), (3, 3, 3), (3, 3, 2), (1, 3, 1), (1, 1, 1)):
         x, w = _uneven(rng, H, W), rng.integers(-3, 4, (K, K)) + 0.0
         agree(answer, (x, w), _correlated(x, w), "the feature map", quote="all")
     for kind, K in itertools.product(KINDS, (3, 4, 2, 1)):
@@ -198,7 +203,13 @@ def _(x, w):
         "the kernel stands on its head: its row m meets row i + m": _correlated(x, w[::-1]),
         "the kernel is mirrored: its column n meets column j + n": _correlated(x, w[:, ::-1]),
         "the image is padded here: only places where the whole kernel fits count": (
+            _correlated(np.pad(x, (K - 1) // 2), w)
+        ),
+        "the image is padded by K//2: only places where the whole kernel fits count": (
             _correlated(np.pad(x, K // 2), w)
+        ),
+        "the image is padded by K − 1: only places where the whole kernel fits count": (
+            _correlated(np.pad(x, K - 1), w)
         ),
         "this is a mean: add the products, do not divide": y / K**2,
         "the last row and column are missing: an axis has H − K + 1 places": y[:-1, :-1],
@@ -263,7 +274,7 @@ def _(x, w, b):
     scores = {
         "only the first input channel is read: sum over all of them": _layer(x[:1], w[:, :1], b),
         "the bias is missing": z - bias,
-        f"the bias is added C = {C} times: once an output channel": z + (C - 1) * bias,
+        "the bias is added C times: once an output channel": z + (C - 1) * bias,
         "the bias has the wrong sign": z - 2 * bias,
         "this is a mean over the input channels: add them up": (z - bias) / C + bias,
         "the kernels are turned by 180°: a layer does not turn them": (
@@ -544,6 +555,8 @@ def _(w, g):
             _stamped(w[:, ::-1], g)
         ),
         "the kernel is mirrored only: by 180° its rows are reversed too": _stamped(w[::-1], g),
+        "the kernel is turned by 90° only": _correlated(np.pad(g, K - 1), np.rot90(w)),
+        "it is turned by 180°: it is the kernel that turns, not g": dx[::-1, ::-1],
         "this is a mean: every place adds its share": dx / K**2,
         "the upstream gradient is missing: weigh each stamp with g": _stamped(w, np.ones(g.shape)),
         "the weights are missing: a stamp is w times g[i, j]": _stamped(np.ones(w.shape), g),
@@ -626,6 +639,12 @@ def _(layers):
             1 + (spans * (np.cumprod(s * d) // (s * d))).sum()
         ),
         "the field is measured in pixels: this is j, the distance between neighbors": s.prod(),
+        "neighboring windows overlap: a kernel adds d·(K − 1)·j, not K": K.sum(),
+        "r itself is not multiplied by the stride: the distance j between neighbors is": (
+            functools.reduce(
+                lambda r, layer: r * layer[0] + layer[1], zip(s, spans, strict=True), 1
+            )
+        ),
         "a field has one side: do not square it": (1 + (spans * j).sum()) ** 2,
     }
 
