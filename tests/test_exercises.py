@@ -713,3 +713,14 @@ def test_a_table_that_fails_on_an_input_is_told_to_its_author_not_to_the_learner
 )
 def test_other_right_answers_pass(id, answer):
     assert verdict_on(answer, id=id).mark == "✔"
+
+
+# ------------------------------------------------------------------ chapters 08 and 09: PyTorch
+@pytest.mark.parametrize("size", [(2, 3), (4, 4), (1, 5)])
+def test_recurrent_layers_have_the_weights_that_pytorch_counts(size):
+    import torch
+
+    layers = [getattr(torch.nn, name)(*size) for name in ("RNN", "GRU", "LSTM")]
+    counts = [sum(p.numel() for p in layer.parameters()) for layer in layers]
+    assert find("08.3").reference(size)[0] == counts[0]
+    assert find("09.2").reference(size).tolist() == counts
