@@ -169,7 +169,7 @@ def _(shape, H_out, W_out):
         "At place (i, j) the window is x[i:i+K, j:j+K]: multiply it by w and add up.",
         "Or loop over the kernel only: y += w[m, n] * x[m:m+H_out, n:n+W_out].",
     ),
-    why="y[i, j] = Σ w[m, n]·x[i + m, j + n]. Looping over the kernel's feet adds whole shifted "
+    why="y[i, j] = Σ w[m, n]·x[i + m, j + n]. Looping over the kernel's taps adds whole shifted "
     "images, K² steps instead of H′·W′·K².",
 )
 def cross_correlate(x, w):
@@ -310,12 +310,12 @@ def _(x, w, b):
 @exercise(
     "05.5",
     hints=(
-        "Row (m, n) of X holds what foot (m, n) meets on its way: x[m::s, n::s], cut to H′ × W′.",
-        "The foot's last pixel is m + s·(H′ − 1), so the slice is m : m + s·(H′ − 1) + 1 : s.",
+        "Row (m, n) of X holds what tap (m, n) meets on its way: x[m::s, n::s], cut to H′ × W′.",
+        "The tap's last pixel is m + s·(H′ − 1), so the slice is m : m + s·(H′ − 1) + 1 : s.",
         "Fill an array (K, K, H′, W′) slice by slice and reshape it at the end.",
     ),
     why="Indexed (m, n, i, j), the array holds x[m + s·i, n + s·j]; reshaping the first two and "
-    "the last two axes gives feet × places.",
+    "the last two axes gives taps × places.",
 )
 def columns(x, K, s):
     """What a K×K window with stride s sees of an image x (H, W): (K², H′·W′)."""
@@ -348,19 +348,19 @@ def _columns(x, K, s):
 def _(x, K, s):
     windows, X = _windows(x, K, s), _columns(x, K, s)
     return {
-        "it is reshaped without moving the axes: rows must be feet, columns places": (
+        "it is reshaped without moving the axes: rows must be taps, columns places": (
             windows.reshape(K * K, -1)
         ),
-        "a row for each place and a column for each foot: transpose it": X.T,
+        "a row for each place and a column for each tap: transpose it": X.T,
         "the stride is missing: the window moves by s": _columns(x, K, 1),
         "the window moves by its own side K: it must move by s": _columns(x, K, K),
-        "the feet run down the columns first: reading order is row by row": (
+        "the taps run down the columns first: reading order is row by row": (
             windows.mT.reshape(-1, K * K).T
         ),
         "the places run down the columns first: reading order is row by row": (
             windows.swapaxes(0, 1).reshape(-1, K * K).T
         ),
-        "the feet run backwards: the kernel is not turned": X[::-1],
+        "the taps run backwards: the kernel is not turned": X[::-1],
         "the last place of each axis is missing: there are (H − K)//s + 1": (
             windows[:-1, :-1].reshape(-1, K * K).T
         ),
@@ -509,7 +509,7 @@ def _(x, g):
     hints=(
         "Each g[i, j] goes back to the K × K pixels that made y[i, j], times their weights.",
         "So it stamps w·g[i, j] onto x[i:i+K, j:j+K]; overlapping stamps add up.",
-        "H = H′ + K − 1. Loop over the kernel's feet: dx[m:m+H′, n:n+W′] += w[m, n] * g.",
+        "H = H′ + K − 1. Loop over the kernel's taps: dx[m:m+H′, n:n+W′] += w[m, n] * g.",
     ),
     why="∂L/∂x[a, b] = Σ w[m, n]·g[a − m, b − n]: the minus signs make it a true convolution with "
     "the kernel turned, on a g padded by K − 1.",
