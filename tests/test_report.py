@@ -8,7 +8,7 @@ import pytest
 
 from utils import glossary, report, runtime
 from utils.course import CHAPTERS
-from utils.exercises import export_progress, import_progress
+from utils.progress import export_progress, import_progress
 
 README = (report.FOLDER.parent / "README.md").read_text(encoding="utf-8")
 

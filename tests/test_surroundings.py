@@ -15,8 +15,9 @@ import pytest
 
 from tests.notebooks.course import bootstrap
 from tests.notebooks.execute import ROOT
+from utils import progress as kept
 from utils import runtime
-from utils.exercises import _progress, check, progress
+from utils.exercises import check, progress
 from utils.report import environment_report
 
 
@@ -74,7 +75,7 @@ def homeless(monkeypatch):
         monkeypatch.setattr(platformdirs, name, nowhere)
     for name in ("COURSE_HOME", "COURSE_CACHE"):
         monkeypatch.delenv(name)
-    _progress._notice.cache_clear()
+    kept._notice.cache_clear()
 
 
 def test_without_a_home_everything_works_and_one_notice_says_so(homeless, capsys):
@@ -91,9 +92,9 @@ def test_without_a_home_everything_works_and_one_notice_says_so(homeless, capsys
 def test_a_home_that_is_a_file_is_told_once(monkeypatch, tmp_path, capsys):
     (tmp_path / "home").write_text("")
     monkeypatch.setenv("COURSE_HOME", str(tmp_path / "home" / "course"))
-    _progress._notice.cache_clear()
-    _progress.record(["00.1"])
-    _progress.record(["00.1"])
+    kept._notice.cache_clear()
+    kept.record(["00.1"])
+    kept.record(["00.1"])
     assert capsys.readouterr().out == "○ your progress is not kept: Not a directory\n"
 
 
@@ -102,7 +103,7 @@ def test_a_byte_order_mark_does_not_damage_progress(monkeypatch, tmp_path, mark,
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))
     text = mark + '{"schema": 1, "passed": ["01.2"]}'
     (tmp_path / "progress.json").write_text(text, encoding="utf-8")
-    assert _progress.passed() == {"01.2"}
+    assert kept.passed() == {"01.2"}
     assert capsys.readouterr().out == ""
 
 

@@ -11,19 +11,16 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from utils import progress as kept
 from utils import runtime
-from utils.exercises import _progress
 from utils.exercises._apart import judge_apart
 from utils.exercises._exercise import UnknownExercise, chapters, exercises, find
-from utils.exercises._progress import export_progress, import_progress
 
 __all__ = [
     "ChapterProgress",
     "UnknownExercise",
     "check",
-    "export_progress",
     "hint",
-    "import_progress",
     "progress",
     "solution",
 ]
@@ -59,7 +56,7 @@ def check(id: str, answer: Any = _MISSING, *, limit: float = 10.0) -> None:
     pointer = f'   → hint("{id}")' if verdict.mark == "✘" else ""
     runtime.say(f"{verdict.mark} {id} {verdict.text}{pointer}")
     if verdict.mark == "✔":
-        _progress.record([id])
+        kept.record([id])
 
 
 def hint(id: str) -> None:
@@ -86,6 +83,6 @@ def solution(id: str) -> None:
 
 def progress() -> list[ChapterProgress]:
     """How many exercises of each chapter are solved, in the order of the chapters."""
-    passed = _progress.passed()
+    passed = kept.passed()
     ids = {chapter: exercises(chapter).keys() for chapter in chapters()}
     return [ChapterProgress(c, len(passed & known), len(known)) for c, known in ids.items()]
