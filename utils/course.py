@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import re
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+Row = TypeVar("Row")
+FOLDER = Path(__file__).parents[1] / "chapters"
 
 
 @dataclass(frozen=True)
@@ -43,3 +51,39 @@ CHAPTERS = (
     Chapter(14, "image_to_image_translation", "Image-to-image translation", (13,)),
     Chapter(15, "beyond_one_laptop", "Beyond one laptop", (6,)),
 )
+
+
+def read_table(name: str, row: type[Row]) -> tuple[Row, ...]:
+    """Return the rows of a table of the course, each as a `row` with the table's columns.
+
+    The file is one of tab-separated values in this folder, below a line that names the columns;
+    `chapter` becomes a whole number.
+    """
+    with (Path(__file__).parent / name).open(encoding="utf-8", newline="") as lines:
+        table: list[dict[str, Any]] = list(
+            csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE, strict=True)
+        )
+    return tuple(row(**each | {"chapter": int(each["chapter"])}) for each in table)
+
+
+def section_of(chapter: int, cell: str) -> str:
+    """Return the heading of a chapter under which a cell stands, by the cell's id.
+
+    Raises:
+        LookupError: the chapter has no such cell, or no heading above it.
+
+    """
+    file = next(each.file for each in CHAPTERS if each.number == chapter)
+    heading = None
+    for each in json.loads((FOLDER / file).read_text(encoding="utf-8"))["cells"]:
+        lines = "".join(each["source"]).splitlines() if each["cell_type"] == "markdown" else []
+        titles = [line for line in lines if re.match("##+ ", line)]
+        if each["id"] == cell:
+            heading = titles[0] if titles else heading
+            break
+        heading = titles[-1] if titles else heading
+    else:
+        raise LookupError(f"{file} has no cell {cell!r}")
+    if heading is None:
+        raise LookupError(f"in {file} no heading stands above the cell {cell!r}")
+    return heading.lstrip("# ")

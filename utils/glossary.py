@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
-from pathlib import Path
+
+from utils.course import read_table
 
 
 @dataclass(frozen=True)
@@ -17,14 +17,7 @@ class Term:
     meaning: str
 
 
-def _read(table: Path) -> tuple[Term, ...]:
-    """The rows of a table of tab-separated values, below a line that names the columns."""
-    with table.open(encoding="utf-8", newline="") as lines:
-        rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE, strict=True)
-        return tuple(Term(**row | {"chapter": int(row["chapter"])}) for row in rows)
-
-
-TERMS = _read(Path(__file__).with_name("glossary.tsv"))
+TERMS = read_table("glossary.tsv", Term)
 
 
 def show_terms(chapter: int) -> None:

@@ -27,6 +27,7 @@ _HOMES = {
     "GanStepper": "gan_stepper",
     "RingFilm": "ring_film",
     "LatentWalk": "latent_walk",
+    "Prediction": "prediction",
 }
 __all__ = sorted(_HOMES)
 
