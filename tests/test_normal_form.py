@@ -115,13 +115,35 @@ def test_widget_views_are_dropped_and_their_words_kept(raw):
     assert normal_outputs([shown(**{normal_form.WIDGET_VIEW: "{}"})]) == []
 
 
-def test_a_cell_tagged_hide_input_is_folded_in_every_front_end(raw):
-    raw.cells[2].metadata["tags"] = ["hide-input"]
-    assert normalize(raw).cells[2].metadata == {
-        "tags": ["hide-input"],
-        "cellView": "form",
-        "jupyter": {"source_hidden": True},
-    }
+@pytest.mark.parametrize(
+    ("tag", "metadata"),
+    [
+        (
+            "fold-code",
+            {
+                "tags": ["fold-code", "hide-input"],
+                "cellView": "form",
+                "jupyter": {"source_hidden": True},
+            },
+        ),
+        (
+            "fold-output",
+            {
+                "tags": ["fold-output", "hide-output"],
+                "collapsed": True,
+                "jupyter": {"outputs_hidden": True},
+            },
+        ),
+        ("going-deeper", {"tags": ["going-deeper"], "jp-MarkdownHeadingCollapsed": True}),
+    ],
+)
+def test_a_tag_folds_in_every_front_end_and_leaves_nothing_when_it_goes(raw, tag, metadata):
+    raw.cells[2].metadata["tags"] = [tag]
+    folded = normalize(raw)
+    assert folded.cells[2].metadata == metadata
+    assert normalize(folded) == folded
+    folded.cells[2].metadata["tags"].remove(tag)
+    assert normalize(folded).cells[2].metadata == {}
 
 
 def test_picture_metadata_is_what_a_page_needs(raw):

@@ -51,6 +51,7 @@ CHAPTERS = (
     Chapter(14, "image_to_image_translation", "Image-to-image translation", (13,)),
     Chapter(15, "beyond_one_laptop", "Beyond one laptop", (6,)),
 )
+APPENDICES = {"A2_notation.ipynb": "A2 · Notation"}  # file → first line
 
 
 def read_table(name: str, row: type[Row]) -> tuple[Row, ...]:

@@ -11,7 +11,7 @@ import nbformat
 
 from tests.notebooks.execute import CHAPTERS as FOLDER
 from tests.notebooks.execute import ROOT
-from tests.notebooks.normal_form import FOLDED, cell_metadata
+from tests.notebooks.normal_form import FOLD_CODE, cell_metadata
 from utils.course import CHAPTERS, Chapter
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def with_generated_cells(notebook: dict, path: Path) -> dict:
     if cells and cells[0]["source"].startswith("# "):
         cells[0]["id"] = "title"
     first_code = next((i for i, cell in enumerate(cells) if cell["cell_type"] == "code"), None)
-    metadata = cell_metadata([FOLDED, "nbval-ignore-output"])
+    metadata = cell_metadata([FOLD_CODE, "nbval-ignore-output"])
     setup = nbformat.v4.new_code_cell(id="bootstrap", metadata=metadata)
     place = len(cells) if first_code is None else first_code
     _put(cells, setup, bootstrap(), place)

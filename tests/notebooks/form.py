@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING
 import nbformat
 
 from tests.notebooks.course import chapter_of, with_generated_cells
-from tests.notebooks.normal_form import WIDGET_VIEW, normalize, serialize
+from tests.notebooks.normal_form import (
+    FOLD_CODE,
+    FOLD_OUTPUT,
+    GOING_DEEPER,
+    IN_BOOK,
+    WIDGET_VIEW,
+    normalize,
+    serialize,
+)
+from utils.course import APPENDICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +47,7 @@ OBJECTIVES = "You will be able to"
 MIN_CLAIMS, MIN_EXERCISES, MIN_ALT = 5, 8, 20
 MAX_LINES, MAX_WIDTH, MAX_BYTES = 25, 88, 500_000
 UNTESTED = "nbval-ignore-output"
-TAGS = {UNTESTED, "hide-input"}
+TAGS = {UNTESTED, FOLD_CODE, FOLD_OUTPUT, GOING_DEEPER, *IN_BOOK.values()}
 # only these cells may go untested: the bootstrap, the environment report, and clocks
 UNTESTED_IDS = re.compile(r"bootstrap|(environment|clock)(-.*)?")
 SPELLED_SO = ("nd", "pinter", "te", "theis")  # words and names that codespell takes for slips
@@ -115,12 +124,15 @@ def section(text: str, title: str) -> str:
 
 def head(document: Document) -> Iterator[str]:
     chapter = chapter_of(document.path)
-    if chapter is None:
+    heading = chapter.heading if chapter else APPENDICES.get(document.path.name)
+    if heading is None:
         yield f"{document.path.name} is no chapter of utils/course.py"
         return
     first = document.notebook.cells[0] if document.notebook.cells else None
-    if first is None or first.source.partition("\n")[0] != f"# {chapter.heading}":
-        yield f"the first line must be '# {chapter.heading}'"
+    if first is None or first.source.partition("\n")[0] != f"# {heading}":
+        yield f"the first line must be '# {heading}'"
+    if chapter is None:
+        return
     if not re.search(r"\d\s+minutes", document.head):
         yield "the head does not say how many minutes the chapter takes"
     if "prerequisite" not in document.head.lower():

@@ -7,10 +7,14 @@ import copy
 import io
 import re
 import unicodedata
+from typing import TYPE_CHECKING
 
 import nbformat
 import numpy as np
 from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -24,7 +28,10 @@ SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # what Jupyter and VS Code invent for a new cell: eight hexadecimal digits, or a UUID
 RANDOM_ID = re.compile(r"(?=.*\d)[0-9a-f]{8}(-[0-9a-f]{4}){0,3}(-[0-9a-f]{12})?")
 SLUG_LENGTH = 40
-FOLDED = "hide-input"  # the tag of a cell whose source is folded away, as the web book knows it
+# an author's tag → what it means: to JupyterLab, to Colab, and as a tag to the web book
+FOLD_CODE, FOLD_OUTPUT, GOING_DEEPER = "fold-code", "fold-output", "going-deeper"
+IN_JUPYTER = {FOLD_CODE: "source_hidden", FOLD_OUTPUT: "outputs_hidden"}
+IN_BOOK = {FOLD_CODE: "hide-input", FOLD_OUTPUT: "hide-output"}
 
 CARRIAGE_RETURN = re.compile(r"^.*\r(?=[^\n])", re.MULTILINE)
 BACKSPACE = re.compile(r"[^\n]\x08")
@@ -133,7 +140,7 @@ def _normal_cell(cell: dict, used: set[str]) -> dict:
     normal = {
         "cell_type": kind,
         "id": cell_id,
-        "metadata": cell_metadata(sorted(set(cell["metadata"].get("tags", [])))),
+        "metadata": cell_metadata(cell["metadata"].get("tags", [])),
         "source": source,
     }
     if "attachments" in cell:
@@ -144,10 +151,24 @@ def _normal_cell(cell: dict, used: set[str]) -> dict:
     return normal
 
 
-def cell_metadata(tags: list[str]) -> dict:
-    """Return the metadata of a cell with these sorted tags."""
-    folded = {"cellView": "form", "jupyter": {"source_hidden": True}}  # on Colab, in JupyterLab
-    return ({"tags": tags} if tags else {}) | (folded if FOLDED in tags else {})
+def cell_metadata(tags: Iterable[str]) -> dict:
+    """Return the metadata of a cell: its tags and what follows from them.
+
+    `FOLD_CODE` and `FOLD_OUTPUT` fold a cell's source or outputs away, `GOING_DEEPER` folds what
+    stands under a heading. JupyterLab drops these marks when it saves; the tags stay.
+    """
+    own = set(tags) - set(IN_BOOK.values())
+    tags = sorted(own | {IN_BOOK[tag] for tag in own & set(IN_BOOK)})
+    metadata: dict = {"tags": tags} if tags else {}
+    if hidden := {name: True for tag, name in IN_JUPYTER.items() if tag in own}:
+        metadata["jupyter"] = hidden
+    if FOLD_CODE in own:
+        metadata["cellView"] = "form"
+    if FOLD_OUTPUT in own:
+        metadata["collapsed"] = True
+    if GOING_DEEPER in own:
+        metadata["jp-MarkdownHeadingCollapsed"] = True
+    return metadata
 
 
 def _first_line(source: str) -> str:

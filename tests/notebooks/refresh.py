@@ -20,6 +20,7 @@ from tests.notebooks.compare import differences, masks
 from tests.notebooks.course import with_generated_cells
 from tests.notebooks.execute import CHAPTERS, FrontEnd
 from tests.notebooks.normal_form import normalize, same_picture, serialize
+from tests.notebooks.second_edition import with_minutes
 from utils.update import UpdateError, git
 
 CELL_TIMEOUT = 300
@@ -114,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _prepared(path: Path) -> dict:
-    return normalize(with_generated_cells(nbformat.read(path, as_version=4), path))
+    return normalize(with_minutes(with_generated_cells(nbformat.read(path, as_version=4), path)))
 
 
 def _committed_sources(path: Path) -> dict[str, str]:

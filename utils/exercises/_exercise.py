@@ -191,6 +191,12 @@ class Exercise:
             return Verdict("✘", f"the check cannot read this answer ({tell(error)})")
         return Verdict("✔", self.name)
 
+    @property
+    def is_one_line(self) -> bool:
+        """Whether the solution is a single statement on a single line."""
+        body = ast.parse(textwrap.dedent(inspect.getsource(self.reference))).body[0].body[1:]
+        return len(body) == 1 and body[0].lineno == body[0].end_lineno
+
     def next_hint(self) -> str:
         """One more hint at each call; the last one points to the solution and is then repeated."""
         count = len(self.hints)
