@@ -5,12 +5,10 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
 from PIL import Image
+from support.contrast import DARK, contrast, linear
 
 from utils import plotting
-
-DARK = "#111111"  # JupyterLab's dark ground
 
 # Machado, Oliveira & Fernandes (2009), severity 1.0: linear RGB as a color-blind reader sees it
 BLINDNESS = {
@@ -19,18 +17,6 @@ BLINDNESS = {
     "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
                      [-0.011820, 0.042940, 0.968881]],
 }  # fmt: skip
-
-
-def linear(color: str) -> np.ndarray:
-    """Linear RGB of an sRGB color (IEC 61966-2-1)."""
-    c = np.array(to_rgb(color))
-    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
-
-
-def contrast(a: str, b: str) -> float:
-    """Contrast ratio of WCAG 2.2."""
-    light, dark = sorted((linear(c) @ [0.2126, 0.7152, 0.0722] for c in (a, b)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
 
 
 def lab(rgb: np.ndarray) -> np.ndarray:

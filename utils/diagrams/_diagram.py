@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from utils import plotting
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class _Edge(NamedTuple):
-    """An arrow, or several through dots, in words."""
+    """An arrow, or several through dots, for `describe`."""
 
     start: str
     end: str
@@ -141,7 +142,7 @@ class Diagram:
             ValueError: as `box`; or the size is no one to three positive whole numbers.
 
         """
-        if not 1 <= len(size) <= 3 or not all(isinstance(n, int) and n > 0 for n in size):
+        if not 1 <= len(size) <= 3 or not all(isinstance(n, Integral) and n > 0 for n in size):
             raise ValueError(
                 f"{name!r}: the size must be 1 to 3 positive whole numbers, got {size}"
             )
@@ -360,7 +361,8 @@ class Diagram:
             dashed: as for gradients.
 
         Raises:
-            ValueError: an unknown name, bend, side or color; no place; too short a way.
+            ValueError: an unknown name, bend, side or color; a shape without a place; a way that
+                is too short, leaves the canvas, or misses or crosses its own shapes.
 
         """
         a, b = self._placed(start), self._placed(end)
@@ -393,8 +395,8 @@ class Diagram:
         """A new figure of the diagram, for `show`.
 
         Raises:
-            ValueError: a shape has no place, an arrow runs through a shape or a title, a frame
-                cuts a shape, or a label has no room.
+            ValueError: a shape has no place, an arrow runs through a shape, a frame cuts one, or
+                a title or label has no room.
 
         """
         for name in self._shapes:
@@ -404,6 +406,7 @@ class Diagram:
         texts = self._titles()
         texts += self._labels([rect for _, rect, _ in texts])
         fig, ax = plotting.figure(width=self.width, height=self.height)
+        fig.set_layout_engine("none")
         ax.set_position((0, 0, 1, 1))
         ax.set(xlim=(0, self.width), ylim=(0, self.height))
         ax.set_axis_off()
@@ -449,7 +452,7 @@ class Diagram:
         return rects, segments
 
     def _titles(self) -> list[tuple[str, Rect, Shape]]:
-        """Titles of frames: left, right or in the middle of the top, where no arrow passes."""
+        """Titles of frames, at the top, as far left as arrows allow."""
         rects, segments = self._obstacles()
         found = []
         for frame in self._of_kind(group=True):
@@ -499,11 +502,11 @@ class Diagram:
             if name in told or shape.kind == "group":
                 return plain(name)
             told.add(name)
-            if shape.kind == "tensor":
-                return f"{plain(name)} {times(shape.size)}"
-            if plain(shape.text).startswith(plain(name)):
-                return plain(shape.text)
-            return f"{plain(name)} ({plain(shape.text)})"
+            text = plain(shape.text)
+            rest = text.removeprefix(plain(name))
+            if rest == text or rest[:1].isalnum():
+                text = f"{plain(name)} ({text})"
+            return f"{text} {times(shape.size)}" if shape.size else text
 
         for dashed in (False, True):
             edges = self._edges(dashed)

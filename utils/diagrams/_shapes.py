@@ -116,26 +116,32 @@ def times(size: Sequence[int]) -> str:
 
 
 def plain(text: str) -> str:
-    """The text in one line, without the signs of mathtext."""
-    return re.sub(r"[${}\\]", "", " ".join(text.split()))
+    """The text in one line, without the signs of mathtext; x̂ is read as "x hat"."""
+    text = re.sub(r"\\(hat|bar|tilde) *{?(\w)}?", r"\2 \1", " ".join(text.split()))
+    return re.sub(r"[${}\\]", "", text)
 
 
 def measure(text: str, points: float) -> Point:
-    """Width and height in inches of lines as they are written: all at the same distance."""
-    lines = text.split("\n")
-    em = points / 72
-    return max(_width(line, points) for line in lines), (1 + PITCH * (len(lines) - 1)) * em
+    """Width and height in inches of lines as `write` puts them: centered, at the same distance."""
+    widths, halves = zip(*(_extent(line, points) for line in text.split("\n")), strict=True)
+    return max(widths), 2 * max(halves) + PITCH * (len(widths) - 1) * points / 72
 
 
 @lru_cache(maxsize=1024)
-def _width(line: str, points: float) -> float:
+def _extent(line: str, points: float) -> Point:
+    """Width, and how far the line reaches up or down from its middle."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     fig = Figure(dpi=plotting.SCREEN_DPI * plotting.PIXEL_RATIO)
     renderer = FigureCanvasAgg(fig).get_renderer()
-    text = fig.text(0, 0, line, fontsize=points, fontfamily=FONT)
-    return text.get_window_extent(renderer).width / fig.dpi
+    text = fig.text(0, 0, line, fontsize=points, fontfamily=FONT, va="baseline")
+    box, em = text.get_window_extent(renderer), points / 72
+    half = 0.55 * em  # letters; formulas may be taller
+    if "$" in line:
+        up, down = box.y1 / fig.dpi - BASELINE * em, BASELINE * em - box.y0 / fig.dpi
+        half = max(half, up, down)
+    return float(box.width) / fig.dpi, float(half)
 
 
 @lru_cache

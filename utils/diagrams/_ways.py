@@ -17,6 +17,13 @@ def route(a: Shape, b: Shape, bend: str, reach: float, shift: float) -> list[Poi
     """The corners of an arrow, from inside a to inside b."""
     if bend == "":
         return _straight(a, b, shift)
+    start, *inner, end = _bent(a, b, bend, reach, shift)
+    if len(inner) == 2 and math.dist(*inner) < 1e-6:  # no step between shapes opposite each other
+        inner.pop()
+    return [start, *inner, end]
+
+
+def _bent(a: Shape, b: Shape, bend: str, reach: float, shift: float) -> list[Point]:
     (ax, ay), (bx, by) = a.at, b.at
     if bend == "-|":
         return [(ax, ay + shift), (bx + shift, ay + shift), (bx + shift, by)]
@@ -78,8 +85,6 @@ def beside(arrow: Arrow) -> Iterator[Rect]:
     wanted = [SIDES[arrow.side]] if arrow.side else [(0, 1), (1, 0), (0, -1), (-1, 0)]
     for (px, py), (qx, qy) in sorted(arrow.segments(), key=lambda s: -math.dist(*s)):
         length = math.dist((px, py), (qx, qy))
-        if length == 0:
-            continue
         normal = (-(qy - py) / length, (qx - px) / length)
         for (sx, sy), t in itertools.product(wanted, (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8)):
             toward = normal[0] * sx + normal[1] * sy
