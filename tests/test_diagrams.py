@@ -263,6 +263,8 @@ def test_arrows_run_from_border_to_border(name):
         is_dot = kinds.get(end, "").startswith("dot ")
         assert len(heads) == (0 if is_dot else 1)
         tip = path_of(heads[0]).vertices[0] if heads else path_of(line).vertices[-1]
+        back = np.linalg.norm(path_of(line).vertices[-1] - tip)  # no blunt line under a sharp tip
+        assert back == pytest.approx(0.11 * 144 if heads else 0)
         for point, shape in ((path_of(line).vertices[0], start), (tip, end)):
             if shape in kinds:
                 borders = picture.of(kinds[shape])
@@ -428,33 +430,71 @@ def test_an_arrow_from_above_ends_at_the_caption_of_a_tensor():
     assert path_of(picture.lines()[1]).vertices[0][1] < size.y0
 
 
+@pytest.mark.parametrize("y", [0.4, 2.6])
+@pytest.mark.parametrize("ends", ["ab", "ba"])
+def test_a_slanted_arrow_is_shifted_up_whatever_its_direction(y, ends):
+    d = two(b=(3.3, y))
+    d.arrow(*ends)
+    e = two(b=(3.3, y))
+    e.arrow(*ends, shift=0.05)
+    for x in (1.5, 2, 2.5):
+        low, high = (np.interp(x, *np.array(sorted(map(tuple, corners(f)))).T) for f in (d, e))
+        assert high > low + 0.05
+
+
+def bodies(d: Diagram, kind: str = "box") -> list[Bbox]:
+    """The rectangles of all shapes of a kind, in inches."""
+    (ax,) = d.figure.axes
+    patches = [patch for patch in ax.patches if patch.get_gid().startswith(kind)]
+    return [ax.transData.inverted().transform_bbox(path_of(p).get_extents()) for p in patches]
+
+
 def test_a_row_fills_its_width_with_equal_spare_gaps():
     d = Diagram(8, 1)
     d.row([d.box(name, width=w) for name, w in zip("abc", (1, 2, 1), strict=True)], left=1)
-    a, b, c = (p.get_extents().transformed(d0.transData.inverted()) for d0, p in spans(d))
+    a, b, c = bodies(d)
     assert (a.x0, c.x1) == pytest.approx((1, 7.9))
     assert b.x0 - a.x1 == pytest.approx(c.x0 - b.x1)
-    assert {round(box.y0 + box.y1, 6) for box in (a, b, c)} == {1}
+    assert [box.y0 + box.y1 for box in (a, b, c)] == pytest.approx([1, 1, 1])
 
 
-def spans(d: Diagram):
-    (ax,) = d.figure.axes
-    return [(ax, path_of(patch)) for patch in ax.patches if patch.get_gid().startswith("box")]
+def test_a_row_of_one_stands_in_the_middle():
+    d = Diagram(8, 1)
+    d.row([d.box("a")])
+    assert bodies(d)[0].x0 + bodies(d)[0].x1 == pytest.approx(8)
+
+
+def test_captions_keep_clear_of_each_other_in_a_row():
+    d = Diagram(6, 2)
+    names = ["a very long name", "another long name", "c"]
+    d.row([d.tensor(name, (9,)) for name in names])
+    a, b, c = bodies(d, "tensor")
+    assert b.x0 - a.x1 > c.x0 - b.x1 + 0.2
+
+
+def test_a_tall_formula_makes_a_high_box():
+    d = Diagram(4, 3)
+    d.box("plain", (1, 1), "a/b")
+    d.box("tall", (3, 1), r"$\frac{\sum_k a_k}{b^2}$")
+    plain, tall = bodies(d)
+    assert tall.height > plain.height + 0.1
+    text = Drawn(d).texts[1].get_window_extent().transformed(Drawn(d).fig.transFigure.inverted())
+    assert 3 * text.y0 > tall.y0 + 0.05
+    assert 3 * text.y1 < tall.y1 - 0.05
 
 
 def test_a_label_makes_room_for_itself_in_a_row():
     d = Diagram(8, 1)
     d.row([d.box("a"), d.box("b"), d.box("c")], labels=["a long operation", "short"])
-    (_, a), (_, b), (_, c) = spans(d)
-    wide, narrow = (y.get_extents().x0 - x.get_extents().x1 for x, y in ((a, b), (b, c)))
-    assert wide > narrow
+    a, b, c = bodies(d)
+    assert b.x0 - a.x1 > c.x0 - b.x1 + 0.2
 
 
 def test_a_column_runs_down():
     d = Diagram(2, 4)
     d.column([d.box("first"), d.box("second")], labels=["then"])
-    (_, first), (_, second) = spans(d)
-    assert first.get_extents().y0 > second.get_extents().y1
+    first, second = bodies(d)
+    assert first.y0 > second.y1
     assert d.describe() == "first → then → second."
 
 
@@ -505,6 +545,16 @@ def test_a_frame_holds_its_members_the_arrows_between_them_and_its_title():
     assert d.describe() == "a → b → c; a → b; all → out. pair frames a, b. all frames pair, c."
 
 
+def test_a_frame_is_as_wide_as_its_title():
+    d = Diagram(4, 3)
+    d.dot("a", (2, 1))
+    d.group("a title that is long", ["a"])
+    picture = Drawn(d)
+    frame, title = path_of(picture.of("group a title that is long")[0]), picture.texts[0]
+    assert frame.get_extents().x0 < title.get_window_extent().x0
+    assert title.get_window_extent().x1 < frame.get_extents().x1
+
+
 def test_the_alt_text_of_what_no_arrow_joins():
     d = two()
     d.text("c", (2, 2.5), "a conv")
@@ -522,7 +572,7 @@ def test_matplotlib_is_loaded_only_when_something_is_measured():
 
 
 def crowded() -> Diagram:
-    d = Diagram(1.2, 0.45)
+    d = Diagram(1.3, 0.45)
     d.row([d.box("a"), d.box("b")])
     d.arrow("b", "a", "far too long")
     return d
