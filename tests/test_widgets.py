@@ -210,7 +210,7 @@ def test_script_is_what_its_modules_say_and_fetches_nothing(make):
 
 def test_colors_are_those_of_the_figures():
     css = NeuronPlayground()._css
-    for name in ("blue", "orange", "green"):
+    for name in ("blue", "orange", "green", "gray"):
         assert f"--dll-{name}: {getattr(plotting, name.upper())};" in css
     assert f"--dll-pink: {plotting.PINK};" in css
 

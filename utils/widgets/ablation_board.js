@@ -6,8 +6,6 @@ import { hero } from "./js/hero.js";
 import { clamp } from "./js/math.js";
 import { show } from "./js/text.js";
 
-const SWITCH =
-  "background: none; border: 0; color: inherit; cursor: pointer; font: inherit; padding: 4px 0; text-align: left";
 const [LOW, HIGH] = [0.6, 0.85];
 
 /** The accuracy with the ticked ideas, and after the tick of each idea is changed. */
@@ -23,13 +21,11 @@ function render({ model, el }) {
   const view = hero(model, el, "Ablation board");
   const names = view.get("names");
   const panel = view.panel();
-  panel.style.gridColumn = "1 / -1";
-  panel.style.setProperty("--dll-label", "11em");
   const fact = facts(panel, { accuracy: "accuracy on unseen glyphs", ticked: "ideas" });
   const rows = names.map((name) => {
     const row = make(panel, "div", { class: "row" });
-    const tick = make(row, "button", { type: "button", role: "switch", style: SWITCH });
-    const svg = make(row, "svg", { viewBox: "0 0 400 20", "aria-hidden": "true", style: "max-width: none" });
+    const tick = make(row, "button", { type: "button", role: "switch", class: "switch" });
+    const svg = make(row, "svg", { viewBox: "0 0 400 20", "aria-hidden": "true" });
     make(svg, "path", { class: "axis", d: "M0 10H400" });
     const bar = make(svg, "rect", { y: 3, height: 14 });
     const mark = make(svg, "path", { class: "boundary" });

@@ -54,7 +54,7 @@ function render({ model, el }) {
     return {
       other: make(area.data, "path", { class: "curve", stroke: "var(--dll-orange)", "stroke-dasharray": "7 5" }),
       main: make(area.data, "path", { class: "curve", stroke: "var(--dll-blue)" }),
-      drop: make(area.data, "path", { class: "axis", "stroke-dasharray": "2 3", style: "stroke: var(--dll-quiet)" }),
+      drop: make(area.data, "path", { class: "axis strong", "stroke-dasharray": "2 3" }),
       tangent: make(area.data, "path", { class: "curve", stroke: "var(--dll-green)" }),
       knob: handle(area.front, order ? "z, on the derivative" : "z, on the function"),
     };
@@ -117,7 +117,7 @@ function render({ model, el }) {
     showActivation(activation);
     showCompare(compare);
     showZ(z);
-    showAlpha(alpha, [activation, compare].includes("leaky ReLU"));
+    showAlpha(alpha, { enabled: [activation, compare].includes("leaky ReLU") });
     const kink = z === 0 && ["step", "ReLU", "leaky ReLU"].includes(activation);
     note.textContent = kink
       ? "At z = 0 this function has no derivative; shown is the value used by convention."

@@ -1,9 +1,10 @@
 // A 3×3 kernel that slides over a picture: the window, nine products, their sum, the feature map.
-import { choice } from "./js/controls.js";
-import { make, set } from "./js/dom.js";
-import { draggable, place, steerable } from "./js/hands.js";
+import { button, buttons, choice } from "./js/controls.js";
+import { make, reveal, set } from "./js/dom.js";
+import { draggable, grip, place, pointer, steerable } from "./js/hands.js";
 import { hero } from "./js/hero.js";
 import { clamp, total } from "./js/math.js";
+import { address, gray } from "./js/pixels.js";
 import { show } from "./js/text.js";
 
 const SIZE = 28;
@@ -33,32 +34,20 @@ export function convolve(image, kernel, stride, padding, dilation, operation) {
 
 /** A drawing whose unit is one pixel; `paint` shows numbers, `at` gives [row, column]. */
 function sheet(parent, label) {
-  const svg = set(make(parent, "svg", { viewBox: "-1.6 -1.6 31.2 31.2", role: "group", "aria-label": label }), {
-    style: "max-width: 380px",
-  });
-  const picture = make(svg, "image", { x: 0, y: 0, preserveAspectRatio: "none", style: "image-rendering: pixelated" });
+  const svg = make(parent, "svg", { viewBox: "-1.6 -1.6 31.2 31.2", role: "group", "aria-label": label });
+  const picture = make(svg, "image", { class: "pixels", x: 0, y: 0, preserveAspectRatio: "none" });
   const frame = make(svg, "rect", { class: "frame", x: 0, y: 0, "stroke-width": 0.12 });
-  const canvas = document.createElement("canvas");
   return {
     svg,
     paint: (numbers, color) => {
       const size = numbers.length;
-      set(canvas, { width: size, height: size });
-      const context = canvas.getContext("2d");
-      const data = context.createImageData(size, size);
-      numbers.flat().forEach((value, k) => data.data.set(color(value), 4 * k));
-      context.putImageData(data, 0, 0);
-      set(picture, { href: canvas.toDataURL(), width: size, height: size });
+      set(picture, { href: address([numbers.flat()], size, { color }), width: size, height: size });
       set(frame, { width: size, height: size });
     },
-    at: (event) => {
-      const p = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
-      return [p.y, p.x];
-    },
+    at: (event) => pointer(svg, event).toReversed(),
   };
 }
 
-const gray = (value) => [0, 1, 2].map(() => Math.round(255 * value)).concat(255);
 /** Blue above zero, orange below, as strong as the value beside the largest. */
 const signs = (top) => (value) => [
   ...(value < 0 ? [213, 94, 0] : [0, 114, 178]),
@@ -70,21 +59,9 @@ function block(svg, x, title, interactive) {
   make(svg, "text", { x: x + 66, y: 14, "text-anchor": "middle", class: "quiet" }, title);
   const cells = Array.from({ length: 9 }, (_, k) => {
     const [m, n] = [Math.floor(k / 3), k % 3];
-    const look = { transform: `translate(${x + 44 * n} ${24 + 44 * m})` };
-    const cell = make(
-      svg,
-      "g",
-      interactive
-        ? {
-            ...look,
-            class: "handle",
-            role: "slider",
-            tabindex: 0,
-            "aria-label": `weight in row ${m + 1}, column ${n + 1}`,
-          }
-        : look,
-    );
-    make(cell, "rect", { class: "frame", width: 44, height: 44, style: "pointer-events: all" });
+    const cell = interactive ? grip(svg, `weight in row ${m + 1}, column ${n + 1}`) : make(svg, "g");
+    set(cell, { transform: `translate(${x + 44 * n} ${24 + 44 * m})` });
+    make(cell, "rect", { class: "frame catch", width: 44, height: 44 });
     if (interactive) make(cell, "rect", { class: "ring", x: 2, y: 2, width: 40, height: 40 });
     make(cell, "text", { x: 22, y: 27, "text-anchor": "middle" });
     return cell;
@@ -102,15 +79,6 @@ function block(svg, x, title, interactive) {
   ];
 }
 
-function button(parent, text, press) {
-  const node = make(parent, "button", { type: "button" }, text);
-  node.style.cssText =
-    "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; " +
-    "color: inherit; cursor: pointer; font: inherit; min-height: 32px; padding: 2px 10px";
-  node.addEventListener("click", press);
-  return node;
-}
-
 const same = (a, b) => a.flat().join() === b.flat().join();
 
 /** The square k of the drawing belongs to this entry of the kernel. */
@@ -121,8 +89,6 @@ const short = (value) => show(value, value % 1 ? (Math.round(value * 10) === val
 
 function render({ model, el }) {
   const view = hero(model, el, "Convolution stepper");
-  view.panels.style.setProperty("--dll-panel", "300px");
-  view.panels.style.setProperty("--dll-label", "6em");
   const images = Object.fromEntries(view.get("pictures"));
   const settings = () => ["stride", "padding", "dilation"].map((key) => Number(view.get(key)));
 
@@ -137,56 +103,32 @@ function render({ model, el }) {
     "stroke-width": 0.15,
     "stroke-dasharray": "0.6 0.4",
   });
-  const grip = make(input.svg, "g", {
-    class: "handle",
-    role: "slider",
-    tabindex: 0,
-    "aria-label": "window: arrow keys move it, Page Up and Page Down go to the first and last row",
-  });
-  const field = make(grip, "rect", { style: "fill: transparent; stroke: var(--dll-green); stroke-width: 0.4" });
-  const ring = make(grip, "rect", { class: "ring", x: -0.5, y: -0.5, style: "stroke-width: 0.3" });
-  const dots = Array.from({ length: 9 }, () => make(grip, "circle", { r: 0.16, style: "fill: var(--dll-green)" }));
+  const frame = grip(input.svg, "window: arrow keys move it, Page Up and Page Down go to the first and last row");
+  const field = make(frame, "rect", { class: "window" });
+  const ring = make(frame, "rect", { class: "ring", x: -0.5, y: -0.5 });
+  const dots = Array.from({ length: 9 }, () => make(frame, "circle", { class: "dot", r: 0.16 }));
 
   const right = view.panel();
   const mapTitle = make(right, "h4");
   const output = sheet(right, "the feature map");
-  const spot = make(output.svg, "rect", {
-    width: 1,
-    height: 1,
-    style: "fill: none; stroke: var(--dll-green); stroke-width: 0.4",
-  });
+  const spot = make(output.svg, "rect", { class: "spot", width: 1, height: 1 });
 
   const middle = set(view.panel(), { class: "panel wide" });
-  const drawing = set(
-    make(middle, "svg", { viewBox: "0 0 560 160", role: "group", "aria-label": "pixels times kernel" }),
-    { style: "max-width: 620px" },
-  );
+  const drawing = make(middle, "svg", { viewBox: "0 0 560 160", role: "group", "aria-label": "pixels times kernel" });
   const [, fillPixels] = block(drawing, 1, "pixels", false);
   make(drawing, "text", { x: 157, y: 95, "text-anchor": "middle" }, "×");
   const [cells, fillKernel] = block(drawing, 180, "kernel", true);
   make(drawing, "text", { x: 336, y: 95, "text-anchor": "middle" }, "=");
   const [, fillProducts] = block(drawing, 359, "products", false);
   make(drawing, "text", { x: 500, y: 95 }, "→");
-  const sumText = make(drawing, "text", {
-    x: 559,
-    y: 97,
-    "text-anchor": "end",
-    style: "font-size: 20px",
-    "data-name": "sum",
-  });
+  const sumText = make(drawing, "text", { x: 559, y: 97, "text-anchor": "end", class: "sum", "data-name": "sum" });
 
   const tools = set(view.panel(), { class: "panel wide" });
-  const row = make(tools, "div", {
-    role: "group",
-    "aria-label": "kernels",
-    style: "display: flex; flex-wrap: wrap; gap: 8px; margin: 0 0 8px",
-  });
+  const row = buttons(tools, { role: "group", "aria-label": "kernels" });
   const presets = view
     .get("presets")
     .map(([name, kernel]) => [button(row, name, () => view.change({ kernel })), kernel]);
-  const grid = make(tools, "div", {
-    style: "display: grid; column-gap: 28px; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr))",
-  });
+  const grid = make(tools, "div", { class: "grid" });
   const options = {
     picture: Object.keys(images),
     operation: OPERATIONS,
@@ -227,13 +169,13 @@ function render({ model, el }) {
   const size = () => Math.floor((SIZE + 2 * settings()[1] - 2 * settings()[2] - 1) / settings()[0]) + 1;
   const now = () => view.get("position").map((k) => Math.min(Math.floor(k), size() - 1));
   const go = (i, j) => view.change({ position: [i, j].map((k) => clamp(Math.round(k), 0, size() - 1)) });
-  steerable(grip, 1, (dx, dy) => go(now()[0] - dy, now()[1] + dx), {
+  steerable(frame, 1, (dx, dy) => go(now()[0] - dy, now()[1] + dx), {
     Home: () => go(now()[0], 0),
     End: () => go(now()[0], SIZE),
     PageUp: () => go(0, now()[1]),
     PageDown: () => go(SIZE, now()[1]),
   });
-  draggable(grip, input, ([y, x]) => {
+  draggable(frame, input, ([y, x]) => {
     const [i, j] = now();
     return ([v, u]) => go(i + (v - y) / settings()[0], j + (u - x) / settings()[0]);
   });
@@ -247,11 +189,11 @@ function render({ model, el }) {
     const w = laid(kernel, operation);
     const sum = map[i][j];
     input.paint(image, gray);
-    zeros.style.display = padding ? "" : "none";
+    reveal(zeros, padding);
     const reach = 2 * dilation + 1;
     for (const rect of [field, ring]) set(rect, { width: reach + (rect === ring), height: reach + (rect === ring) });
     place(
-      grip,
+      frame,
       j * stride - padding,
       i * stride - padding,
       [0, map.length - 1, j],
@@ -274,10 +216,7 @@ function render({ model, el }) {
     );
     sumText.textContent = show(sum);
     sumText.dataset.value = String(sum);
-    for (const [node, preset] of presets) {
-      node.setAttribute("aria-pressed", same(preset, kernel));
-      node.style.borderColor = same(preset, kernel) ? "var(--dll-blue)" : "var(--dll-quiet)";
-    }
+    for (const [node, preset] of presets) set(node, { "aria-pressed": same(preset, kernel) });
     for (const showOne of showChoice) showOne();
     note.textContent = turned()
       ? "A convolution turns the kernel by 180° before it is laid on: the pixel at the top left meets the weight at the bottom right."

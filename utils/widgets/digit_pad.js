@@ -1,9 +1,11 @@
 // A pad to draw on, and a small convolutional network that runs in the page while you draw.
-import { button, facts } from "./js/controls.js";
+import { columns } from "./js/bars.js";
+import { button, buttons, facts } from "./js/controls.js";
 import { make, set } from "./js/dom.js";
-import { draggable, place, steerable } from "./js/hands.js";
+import { draggable, grip, place, pointer, steerable } from "./js/hands.js";
 import { hero } from "./js/hero.js";
 import { argmax, clamp, softmax } from "./js/math.js";
+import { paint, screen } from "./js/pixels.js";
 import { show } from "./js/text.js";
 import { floats } from "./js/weights.js";
 
@@ -114,26 +116,16 @@ export function run(network, image) {
 /** The probability of each class by what run() gives. */
 export const probabilities = (outputs) => softmax(outputs[outputs.length - 1].data);
 
-/** A row of maps side by side, `cols` in a line, on one canvas. */
+/** Maps side by side, `cols` in a line, on one canvas; the largest value is white. */
 function gallery(parent, label, cols) {
-  const canvas = make(parent, "canvas", { role: "img", "aria-label": label });
-  canvas.style.cssText = "display: block; image-rendering: pixelated; width: 100%";
+  const canvas = screen(parent, label);
   return ({ shape: [channels, height, width], data }) => {
-    const [wide, high] = [width + 1, height + 1];
-    const size = { width: cols * wide - 1, height: Math.ceil(channels / cols) * high - 1 };
-    set(canvas, size);
-    const context = canvas.getContext("2d");
-    const image = context.createImageData(size.width, size.height);
-    const top = Math.max(
-      data.reduce((a, b) => Math.max(a, b), 0),
-      1e-9,
+    const top = data.reduce((a, b) => Math.max(a, b), 1e-9);
+    const shares = data.map((value) => value / top);
+    const maps = Array.from({ length: channels }, (_, c) =>
+      shares.subarray(c * height * width, (c + 1) * height * width),
     );
-    data.forEach((value, i) => {
-      const [c, y, x] = [Math.floor(i / (height * width)), Math.floor(i / width) % height, i % width];
-      const at = (Math.floor(c / cols) * high + y) * size.width + (c % cols) * wide + x;
-      image.data.set([...Array(3).fill(Math.round((255 * value) / top)), 255], 4 * at);
-    });
-    context.putImageData(image, 0, 0);
+    paint(canvas, maps, width, { cols, gap: 1 });
   };
 }
 
@@ -142,60 +134,49 @@ const inside = (p) => p.map((value) => clamp(Math.round(value * 1000) / 1000, 0,
 
 function start({ model, el }) {
   const view = hero(model, el, "Digit pad");
-  view.panels.style.setProperty("--dll-panel", "260px");
   const network = unpack(view.get("layers"), view.get("weights"));
   const names = view.get("class_names");
 
   const left = view.panel("your digit");
-  const svg = set(make(left, "svg", { viewBox: "0 0 100 100", role: "group", "aria-label": "pad to draw on" }), {
-    style: "cursor: crosshair; max-width: 340px; touch-action: none",
+  const svg = make(left, "svg", {
+    class: "pad",
+    viewBox: "0 0 100 100",
+    role: "group",
+    "aria-label": "pad to draw on",
   });
-  const paper = make(svg, "rect", {
-    class: "frame",
-    x: 0.5,
-    y: 0.5,
-    width: 99,
-    height: 99,
-    style: "pointer-events: all; stroke: var(--dll-quiet)",
-  });
-  const lines = make(svg, "path", {
-    style:
-      "fill: none; pointer-events: none; stroke: var(--dll-ink); stroke-linecap: round; stroke-linejoin: round; stroke-width: 7",
-  });
-  const pen = make(svg, "g", {
-    class: "handle",
-    role: "slider",
-    tabindex: 0,
-    "aria-label": "pen: arrow keys move it, with the space bar down they draw; Backspace takes the last stroke away",
-  });
+  const paper = make(svg, "rect", { class: "frame catch", x: 0.5, y: 0.5, width: 99, height: 99 });
+  const lines = make(svg, "path", { class: "ink" });
+  const pen = grip(
+    svg,
+    "pen: arrow keys move it, with the space bar down they draw; Backspace takes the last stroke away",
+  );
   make(pen, "circle", { class: "hit", r: 8 });
-  make(pen, "circle", { class: "ring", r: 5, style: "stroke-width: 1.2" });
-  const knob = make(pen, "circle", { class: "knob", r: 3, style: "stroke-width: 1.2" });
-  const buttons = make(left, "div", { style: "display: flex; flex-wrap: wrap; gap: 8px; margin: 8px 0" });
-  button(buttons, "Clear", () => {
+  make(pen, "circle", { class: "ring", r: 5 });
+  make(pen, "circle", { class: "knob", r: 3 });
+  const row = buttons(left);
+  button(row, "Clear", () => {
     down = false;
     view.change({ strokes: [] });
   });
-  button(buttons, "Undo", () => {
+  button(row, "Undo", () => {
     down = false;
     view.change({ strokes: view.get("strokes").slice(0, -1) });
   });
-  const penButton = button(buttons, "", () => press());
+  const penButton = button(row, "", () => press());
 
   const right = view.panel();
   const fact = facts(right, { answer: "answer", probability: "probability" });
-  const chart = set(
-    make(right, "svg", { viewBox: "0 0 300 180", role: "img", "aria-label": "probability of each class" }),
-    { style: "max-width: 380px" },
-  );
-  const step = 290 / names.length;
-  const bars = names.map((name, k) => {
-    make(chart, "text", { x: 5 + step * (k + 0.5), y: 174, "text-anchor": "middle" }, name);
-    return make(chart, "rect", { class: "one", x: 5 + step * (k + 0.15), width: 0.7 * step, "data-name": `p${name}` });
+  const chart = make(right, "svg", { viewBox: "0 0 300 180", role: "img", "aria-label": "probability of each class" });
+  const showBars = columns(chart, names, {
+    keys: names.map((name) => `p${name}`),
+    width: 300,
+    base: 155,
+    foot: 174,
+    reach: 145,
+    thick: 0.7,
   });
-  make(chart, "path", { class: "axis", d: "M5 155H295" });
-  make(right, "p", { class: "note", style: "margin: 12px 0 4px" }, "what the network sees: 28 × 28 pixels");
-  const seen = make(right, "div", { style: "max-width: 112px" });
+  make(right, "p", { class: "note" }, "what the network sees: 28 × 28 pixels");
+  const seen = make(right, "div", { class: "seen" });
   const paintSeen = gallery(seen, "the drawing as the network sees it", 1);
 
   const wide = set(view.panel(), { class: "panel wide" });
@@ -205,16 +186,13 @@ function start({ model, el }) {
   for (const at of shown.filter((index) => dry[index].shape.length === 3)) {
     const [channels, height, width] = dry[at].shape;
     const title = `${channels} feature maps of ${height} × ${width}, layer ${rows.length + 1}`;
-    make(wide, "p", { class: "note", style: "margin: 10px 0 4px" }, title);
+    make(wide, "p", { class: "note" }, title);
     rows.push([at, gallery(wide, title, Math.min(channels, 8))]);
   }
 
   // drawing
   let down = false;
-  const at = (event) => {
-    const p = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
-    return inside([p.x / 100, p.y / 100]);
-  };
+  const at = (event) => inside(pointer(svg, event).map((value) => value / 100));
   const full = () => view.get("strokes").flat().length >= MAX_POINTS;
   const begin = (p) => {
     if (!full()) view.change({ strokes: [...view.get("strokes"), [p]], pen: p });
@@ -276,15 +254,12 @@ function start({ model, el }) {
         .join(""),
     );
     place(pen, 100 * x(), 100 * y(), [0, 1, x()], `x = ${show(x())}, y = ${show(y())}, ${down ? "drawing" : "lifted"}`);
-    knob.style.fill = down ? "var(--dll-ink)" : "";
+    pen.classList.toggle("down", down);
     penButton.textContent = down ? "Pen up" : "Pen down";
     penButton.setAttribute("aria-pressed", down);
-    bars.forEach((bar, k) => {
-      set(bar, { y: 155 - 145 * p[k], height: 145 * p[k] });
-      bar.dataset.value = String(p[k]);
-    });
+    showBars(p);
     paintSeen({ shape: [1, SIDE, SIDE], data: image });
-    for (const [index, paint] of rows) paint(outputs[index]);
+    for (const [index, paintMaps] of rows) paintMaps(outputs[index]);
     fact("answer", strokes.length ? best : -1, strokes.length ? names[best] : "–");
     fact("probability", p[best], strokes.length ? show(p[best]) : "–");
     view.say(strokes.length ? `the network reads ${names[best]}, probability ${show(p[best])}` : "the pad is empty");

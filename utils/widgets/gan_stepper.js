@@ -1,10 +1,11 @@
 // Two players on a line. Every move is computed here; the game is played again from its start
 // whenever a setting changes, and goes on from where it is when a move is added.
-import { button, choice, facts, slider } from "./js/controls.js";
+import { button, buttons, choice, facts, slider } from "./js/controls.js";
 import { make, set } from "./js/dom.js";
 import { hero } from "./js/hero.js";
 import { clamp, mean, normalPdf, sigmoid, softplus } from "./js/math.js";
 import { arrow, plane } from "./js/plane.js";
+import { player } from "./js/play.js";
 import { show } from "./js/text.js";
 
 const HIDDEN = 12;
@@ -128,7 +129,6 @@ export function numbers(game, target, { real, z, saturating }) {
 
 function render({ model, el }) {
   const view = hero(model, el, "GAN stepper");
-  view.panels.style.setProperty("--dll-panel", "320px");
   const z = view.get("z");
   const left = view.panel("densities: real, generated");
   const top = plane(left, "densities of real and generated points", [LOW, HIGH], [-0.25, 1.25], {
@@ -148,7 +148,7 @@ function render({ model, el }) {
       [HIGH, 0],
     ]),
   });
-  const arrows = make(top.data, "path", { class: "curve", stroke: "var(--dll-orange)", style: "stroke-width: 1.5" });
+  const arrows = make(top.data, "path", { class: "curve pulls", stroke: "var(--dll-orange)" });
   make(
     left,
     "p",
@@ -170,7 +170,6 @@ function render({ model, el }) {
   make(right, "p", { class: "note" }, "Green: D. Gray, dotted: D* = p/(p + q).");
 
   const wide = set(view.panel(), { class: "panel wide" });
-  wide.style.setProperty("--dll-label", "9em");
   const fact = facts(wide, {
     moved: "moves D / G",
     value: "value V",
@@ -180,15 +179,19 @@ function render({ model, el }) {
     mean: "μ",
     spread: "σ",
   });
-  const buttons = make(wide, "div", { style: "display: flex; flex-wrap: wrap; gap: 8px; margin: 0 0 10px" });
+  const row = buttons(wide);
   const add = (text) => view.change({ moves: (view.get("moves") + text).slice(0, MAX_MOVES) });
-  button(buttons, "D moves", () => add("D"));
-  button(buttons, "D moves 20 times", () => add("D".repeat(20)));
-  button(buttons, "G moves", () => add("G"));
-  button(buttons, "a round: 5 D, 1 G", () => add("DDDDDG"));
-  const playing = button(buttons, "Play", () => toggle());
-  button(buttons, "Start again", () => {
-    toggle(false);
+  button(row, "D moves", () => add("D"));
+  button(row, "D moves 20 times", () => add("D".repeat(20)));
+  button(row, "G moves", () => add("G"));
+  button(row, "a round: 5 D, 1 G", () => add("DDDDDG"));
+  const play = player(view, row, 80, () => {
+    const goesOn = view.get("moves").length < MAX_MOVES;
+    if (goesOn) add("DDDDDG");
+    return goesOn;
+  });
+  button(row, "Start again", () => {
+    play(false);
     view.change({ moves: "" });
   });
   const target = choice(wide, "real data", Object.keys(view.get("targets")), (name) => view.change({ target: name }));
@@ -196,18 +199,6 @@ function render({ model, el }) {
   const rate = slider(wide, "step of G", "step size of the generator", [0.01, 1, 0.01], (value) =>
     view.change({ rate: value }),
   );
-
-  let timer = 0;
-  function toggle(on = !timer) {
-    clearInterval(timer);
-    timer = on
-      ? setInterval(() => {
-          if (view.get("moves").length >= MAX_MOVES || !el.isConnected) toggle(false);
-          else add("DDDDDG");
-        }, 80)
-      : 0;
-    playing.textContent = on ? "Pause" : "Play";
-  }
 
   let kept = { key: "", moves: "", game: begin(view.get("first")) };
   function current(settings, key) {
@@ -217,7 +208,7 @@ function render({ model, el }) {
     return kept.game;
   }
 
-  const stop = view.start(() => {
+  return view.start(() => {
     const [name, lossName, step, moves] = ["target", "loss", "rate", "moves"].map(view.get);
     const saturating = view.get("losses").indexOf(lossName) === 1;
     const settings = { real: view.get("batches")[name], z, saturating, rate: step };
@@ -249,9 +240,5 @@ function render({ model, el }) {
       `${count} moves of D, ${moves.length - count} of G: Jensen–Shannon divergence ${show(n.js)}, μ ${show(n.mean)}, σ ${show(n.spread)}`,
     );
   }, ["moves", "target", "loss", "rate"]);
-  return () => {
-    clearInterval(timer);
-    stop();
-  };
 }
 export default { render };

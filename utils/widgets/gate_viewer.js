@@ -1,9 +1,10 @@
 // Type a name: an LSTM runs in the page, and every gate of every unit shows at every letter.
-import { facts } from "./js/controls.js";
-import { make, set } from "./js/dom.js";
-import { draggable, steerable } from "./js/hands.js";
+import { rows as barRows } from "./js/bars.js";
+import { facts, field } from "./js/controls.js";
+import { make, reveal, set } from "./js/dom.js";
+import { draggable, grip, pointer, steerable } from "./js/hands.js";
 import { hero } from "./js/hero.js";
-import { argmax, clamp, sigmoid } from "./js/math.js";
+import { argmax, clamp, sigmoid, softmax } from "./js/math.js";
 import { show, signed } from "./js/text.js";
 
 const MAX_LETTERS = 16;
@@ -35,8 +36,7 @@ export function gates({ embedding, W, U, b, V, a }, name) {
     c = c.map((old, k) => f[k] * old + i[k] * g[k]);
     h = o.map((gate, k) => gate * Math.tanh(c[k]));
     const scores = V.map((row, k) => dot(row, h) + a[k]);
-    const e = scores.map((score) => Math.exp(score - Math.max(...scores)));
-    const p = e.map((value) => value / e.reduce((s, v) => s + v, 0));
+    const p = softmax(scores);
     for (const [key, value] of Object.entries({ f, i, o, g, c, h, p })) rows[key].push(value);
   }
   return rows;
@@ -58,7 +58,7 @@ function heatmap(panel, key, H, select) {
     viewBox: `0 0 ${left + MAX_LETTERS * cell + 2} ${height + 22}`,
     role: "group",
     "aria-label": title,
-    style: "max-width: 340px; touch-action: none; cursor: pointer",
+    class: "heatmap",
   });
   make(
     svg,
@@ -66,24 +66,13 @@ function heatmap(panel, key, H, select) {
     { class: "quiet", transform: `translate(12 ${height / 2}) rotate(-90)`, "text-anchor": "middle" },
     "unit",
   );
-  const paper = make(svg, "rect", {
-    class: "frame",
-    x: left,
-    y: 1,
-    width: MAX_LETTERS * cell,
-    height,
-    style: "pointer-events: all",
-  });
-  const cells = make(svg, "g", { style: "pointer-events: none" });
-  const cursor = make(svg, "rect", {
-    width: cell,
-    height: row,
-    style: "fill: none; stroke: var(--dll-ink); stroke-width: 2; pointer-events: none",
-  });
+  const paper = make(svg, "rect", { class: "frame catch", x: left, y: 1, width: MAX_LETTERS * cell, height });
+  const cells = make(svg, "g", { class: "cells" });
+  const cursor = make(svg, "rect", { class: "cursor", width: cell, height: row });
   const area = {
     at: (event) => {
-      const p = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
-      return [Math.floor((p.x - left) / cell), Math.floor((p.y - 1) / row)];
+      const [x, y] = pointer(svg, event);
+      return [Math.floor((x - left) / cell), Math.floor((y - 1) / row)];
     },
   };
   draggable(paper, area, (p) => {
@@ -109,53 +98,35 @@ function heatmap(panel, key, H, select) {
         make(cells, "text", { x: left + (column + 0.5) * cell, y: height + 17, "text-anchor": "middle" }, name[column]);
       });
       set(cursor, { x: left + t * cell, y: 1 + k * row });
-      cursor.style.display = name ? "" : "none";
+      reveal(cursor, name);
     },
   };
 }
 
 function render({ model, el }) {
   const view = hero(model, el, "Gate viewer");
-  view.panels.style.setProperty("--dll-panel", "240px");
   const weights = view.get("weights");
   const classes = view.get("class_names");
   const H = weights.U[0].length;
 
   const left = view.panel();
-  const row = make(left, "label", { class: "row" });
-  make(row, "span", {}, "name");
-  const input = make(row, "input", {
-    type: "text",
-    maxlength: 2 * MAX_LETTERS,
-    spellcheck: "false",
-    autocomplete: "off",
-    "aria-label": "name, letters a to z",
-    style:
-      "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; color: inherit; font: inherit; grid-column: 2 / 4; min-width: 0; padding: 3px 8px",
-  });
-  input.addEventListener("input", () => {
-    const name = input.value
-      .toLowerCase()
-      .normalize("NFD")
-      .replace(/[^a-z]/g, "")
-      .slice(0, MAX_LETTERS);
-    view.change({ name, letter: Math.max(name.length - 1, 0) });
-  });
-  const chart = set(
-    make(left, "svg", {
-      viewBox: `0 0 300 ${26 * classes.length}`,
-      role: "img",
-      "aria-label": "probability of each language",
-    }),
-    { style: "max-width: 360px; margin-top: 8px" },
+  const showName = field(
+    left,
+    "name",
+    "name, letters a to z",
+    [0, MAX_LETTERS],
+    (name) => view.change({ name, letter: Math.max(name.length - 1, 0) }),
+    { asTyped: true },
   );
-  const bars = classes.map((label, k) => {
-    make(chart, "text", { x: 66, y: 26 * k + 18, "text-anchor": "end" }, label);
-    const bar = make(chart, "rect", { class: "one", x: 72, y: 26 * k + 4, height: 18, "data-name": `p_${label}` });
-    return { bar, text: make(chart, "text", { class: "quiet", y: 26 * k + 18 }) };
+  const chart = make(left, "svg", {
+    class: "chart",
+    viewBox: `0 0 300 ${26 * classes.length}`,
+    role: "img",
+    "aria-label": "probability of each language",
   });
+  const showBars = barRows(chart, classes, { keys: classes.map((label) => `p_${label}`) });
 
-  const middle = set(view.panel(), { style: "grid-column: span 2; min-width: 0" });
+  const middle = set(view.panel(), { class: "panel double" });
   const fact = facts(middle, {
     f: "forget σ(f)",
     i: "input σ(i)",
@@ -170,7 +141,7 @@ function render({ model, el }) {
   const select = ([t, k]) =>
     view.change({ letter: clamp(t, 0, Math.max(view.get("name").length - 1, 0)), unit: clamp(k, 0, H - 1) });
   const maps = Object.fromEntries(Object.keys(MAPS).map((key) => [key, heatmap(view.panel(), key, H, select)]));
-  const knob = make(maps.f.svg, "g", { class: "handle", role: "slider", tabindex: 0, "aria-label": "letter and unit" });
+  const knob = grip(maps.f.svg, "letter and unit");
   make(knob, "circle", { class: "hit", r: 9 });
   make(knob, "circle", { class: "ring", r: 8 });
   draggable(knob, maps.f.area, () => select);
@@ -190,8 +161,7 @@ function render({ model, el }) {
     const name = view.get("name");
     const values = gates(weights, name);
     const [t, k] = place();
-    if (input.value.toLowerCase() !== name && document.activeElement !== input) input.value = name;
-    if (!input.value && name) input.value = name;
+    showName(name);
     for (const [key, map] of Object.entries(maps)) map.paint(name, values[key], [t, k]);
     const [x, y] = maps.f.at([t, k]);
     set(knob, {
@@ -202,12 +172,7 @@ function render({ model, el }) {
       "aria-valuetext": name ? `letter ${t + 1}, ${name[t]}; unit ${k + 1}` : "no name",
     });
     const p = name ? values.p[t] : classes.map(() => 0);
-    bars.forEach(({ bar, text }, c) => {
-      set(bar, { width: (180 * p[c]).toFixed(2) });
-      bar.dataset.value = String(p[c]);
-      set(text, { x: 78 + 180 * p[c] });
-      text.textContent = name ? `${Math.round(100 * p[c])} %` : "";
-    });
+    showBars(p, name);
     for (const key of Object.keys(MAPS)) {
       const value = name ? values[key][t][k] : 0;
       fact(key, value, name ? show(value) : "–");

@@ -1,6 +1,6 @@
 // A gradient on its way back through a deep network. The functions above render() know nothing of the page.
 import { ACTIVATIONS } from "./js/activations.js";
-import { choice, facts, slider } from "./js/controls.js";
+import { choice, facts, wholeSlider } from "./js/controls.js";
 import { make, set } from "./js/dom.js";
 import { hero } from "./js/hero.js";
 import { norm } from "./js/math.js";
@@ -120,8 +120,6 @@ function power(value) {
 
 function render({ model, el }) {
   const view = hero(model, el, "Gradient flow");
-  view.panels.style.setProperty("--dll-panel", "320px");
-  view.panels.style.setProperty("--dll-label", "7em");
   const KEYS = ["depth", "activation", "initialization", "normalization", "skip", "seed"];
   const left = view.panel();
   const chart = plane(left, "Gradient at each layer, compared with the last", [0, 1], [0, 1], {
@@ -130,19 +128,13 @@ function render({ model, el }) {
   });
   const { box } = chart;
   make(chart.front, "text", { class: "halo", x: box.x + 8, y: box.y + 18 }, "gradient at layer l / at the last");
-  const one = make(chart.data, "line", {
-    class: "axis",
-    x1: box.x,
-    x2: box.x + box.width,
-    style: "stroke: var(--dll-quiet)",
-  });
+  const one = make(chart.data, "line", { class: "axis strong", x1: box.x, x2: box.x + box.width });
   const bars = make(chart.data, "g");
   const labels = make(chart.svg, "g");
 
   const right = view.panel();
   const fact = facts(right, { ratio: "first / last layer", factor: "factor a layer", size: "size of h at the top" });
-  const showDepth = slider(right, "depth L", "depth", [MIN_DEPTH, MAX_DEPTH, 1], (depth) => view.change({ depth }));
-  const [depthInput, depthText] = right.lastChild.querySelectorAll("input, output");
+  const showDepth = wholeSlider(right, "depth L", "depth", [MIN_DEPTH, MAX_DEPTH], (depth) => view.change({ depth }));
   const choices = {
     activation: ["activation", ["sigmoid", "tanh", "ReLU"]],
     initialization: ["Var w", Object.keys(STD)],
@@ -155,8 +147,7 @@ function render({ model, el }) {
       choice(right, label, options, (value) => view.change({ [key]: value })),
     ]),
   );
-  const showSeed = slider(right, "draw", "which random draw", [0, 99, 1], (seed) => view.change({ seed }));
-  const [seedInput, seedText] = right.lastChild.querySelectorAll("input, output");
+  const showSeed = wholeSlider(right, "draw", "which random draw", [0, 99], (seed) => view.change({ seed }));
   const note = make(right, "p", { class: "note" });
 
   return view.start(() => {
@@ -198,13 +189,9 @@ function render({ model, el }) {
     fact("ratio", ratio, power(ratio));
     fact("factor", ratio ** (1 / depth), power(ratio ** (1 / depth)));
     fact("size", sizes[depth], power(sizes[depth]));
-    showDepth(depth);
-    depthText.textContent = String(depth);
-    depthInput.setAttribute("aria-valuetext", `${depth} layers`);
+    showDepth(depth, { spoken: `${depth} layers` });
     for (const [key, showOne] of Object.entries(showChoice)) showOne(state[key]);
     showSeed(state.seed);
-    seedText.textContent = String(Math.floor(state.seed));
-    seedInput.setAttribute("aria-valuetext", seedText.textContent);
     const fate = ratio > 10 ? "explodes" : ratio < 0.1 ? "vanishes" : "arrives";
     note.textContent = {
       explodes: "The gradient explodes on its way to the first layer.",

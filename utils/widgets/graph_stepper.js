@@ -1,5 +1,5 @@
 // A graph that the engine recorded: one step computes a value or passes a gradient back.
-import { slider } from "./js/controls.js";
+import { button, buttons, slider } from "./js/controls.js";
 import { make, set } from "./js/dom.js";
 import { hero } from "./js/hero.js";
 import { clamp, sigmoid, softplus } from "./js/math.js";
@@ -108,12 +108,10 @@ function explain(graph, state, step) {
 
 function render({ model, el }) {
   const view = hero(model, el, "Graph stepper");
-  view.root.style.setProperty("--dll-label", "2.5em");
   const graph = view.get("graph");
   const [columns, rows] = [4, 5].map((k) => Math.max(...graph.map((node) => node[k])) + 1);
   const stage = view.panel();
   stage.classList.add("wide");
-  stage.style.order = "-1"; // above the controls at every width
   const svg = make(stage, "svg", {
     viewBox: `0 0 ${columns * DX} ${rows * DY}`,
     role: "group",
@@ -157,21 +155,15 @@ function render({ model, el }) {
     const slope = constant ? {} : { "data-name": `∂${node[0]}` };
     return {
       box,
-      value: make(group, "text", { y: 5, ...name, style: "fill: var(--dll-blue)" }),
-      gradient: make(group, "text", { y: 27, ...slope, style: "fill: var(--dll-orange)" }),
+      value: make(group, "text", { class: "value", y: 5, ...name }),
+      gradient: make(group, "text", { class: "gradient", y: 27, ...slope }),
     };
   });
   const labels = edges.map(({ text: [x, y] }) =>
-    make(svg, "text", {
-      class: "halo",
-      x,
-      y,
-      "text-anchor": "middle",
-      style: "fill: var(--dll-orange); font-weight: 600",
-    }),
+    make(svg, "text", { class: "halo gradient", x, y, "text-anchor": "middle" }),
   );
 
-  const sentence = make(stage, "p", { class: "note", style: "min-height: 3em" });
+  const sentence = make(stage, "p", { class: "note" });
   const last = walk(graph, view.get("inputs"), 0).last;
   const go = (step) => view.change({ step: clamp(step, 0, last) });
   const moves = {
@@ -180,17 +172,8 @@ function render({ model, el }) {
     "step ▶": () => go(view.get("step") + 1),
     "show all": () => go(last),
   };
-  const bar = make(stage, "div", { style: "display: flex; flex-wrap: wrap; gap: 8px; align-items: center" });
-  const buttons = Object.entries(moves).map(([name, act]) => {
-    const button = make(
-      bar,
-      "button",
-      { type: "button", style: "font: inherit; padding: 4px 14px; cursor: pointer" },
-      name,
-    );
-    button.addEventListener("click", act);
-    return button;
-  });
+  const bar = buttons(stage);
+  const pushed = Object.entries(moves).map(([name, act]) => button(bar, name, act, { class: "native" }));
   const counter = make(bar, "span", { class: "quiet" });
   svg.addEventListener("keydown", (event) => {
     const act = {
@@ -206,9 +189,7 @@ function render({ model, el }) {
 
   const controls = view.panel("Change the inputs");
   controls.classList.add("wide");
-  const columnsOfSliders = make(controls, "div", {
-    style: "display: grid; gap: 0 28px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 240px), 1fr))",
-  });
+  const columnsOfSliders = make(controls, "div", { class: "grid" });
   const names = graph.filter((node) => node[1] === "input").map((node) => node[0]);
   const sliders = names.map((name, k) =>
     slider(columnsOfSliders, name, `input ${name}`, [-LIMIT, LIMIT, 0.05], (value) =>
@@ -246,11 +227,7 @@ function render({ model, el }) {
     });
     sentence.textContent = explain(graph, state, step);
     counter.textContent = `step ${step} of ${last}`;
-    buttons.forEach((button, i) => {
-      const idle = step === (i < 2 ? 0 : last);
-      button.setAttribute("aria-disabled", idle);
-      button.style.opacity = idle ? 0.5 : 1;
-    });
+    pushed.forEach((node, i) => set(node, { "aria-disabled": step === (i < 2 ? 0 : last) }));
     sliders.forEach((fill, k) => fill(inputs[k]));
     view.say(sentence.textContent);
   }, ["inputs", "step"]);

@@ -1,10 +1,11 @@
 // A plane of two-number codes; the decoder runs in the page. What stands above render() knows
 // nothing of the page.
 import { choice, facts } from "./js/controls.js";
-import { make, set } from "./js/dom.js";
+import { make, reveal } from "./js/dom.js";
 import { draggable, handle, place, steerable } from "./js/hands.js";
 import { hero } from "./js/hero.js";
-import { clamp, round, sigmoid } from "./js/math.js";
+import { clamp, round, sigmoid, total } from "./js/math.js";
+import { address, paint, screen } from "./js/pixels.js";
 import { plane } from "./js/plane.js";
 import { show } from "./js/text.js";
 import { halves } from "./js/weights.js";
@@ -14,7 +15,7 @@ const CELLS = 17;
 const SIDE = 28;
 const GROUNDS = ["decoded digits", "codes of test digits"];
 const SHOWN = 400;
-const LOOKS = ["var(--dll-blue)", "var(--dll-orange)", "var(--dll-green)", "var(--dll-pink)", "#7a7a7a"];
+const LOOKS = ["var(--dll-blue)", "var(--dll-orange)", "var(--dll-green)", "var(--dll-pink)", "var(--dll-gray)"];
 
 /** The layers [{ w, b }, …] from base64 of 16-bit numbers, low byte first. */
 export function unpack(sizes, text) {
@@ -42,29 +43,17 @@ export function nearest(codes, labels, [x, y]) {
   return labels[distances.indexOf(Math.min(...distances))];
 }
 
-/** Paint gray values in [0, 1] into a square of a canvas. */
-function paint(context, values, left, top) {
-  const image = context.createImageData(SIDE, SIDE);
-  values.forEach((value, i) => image.data.set([...Array(3).fill(Math.round(255 * value)), 255], 4 * i));
-  context.putImageData(image, left, top);
-}
-
 /** The digits at the centers of all cells, as one picture. */
 function tiles(layers) {
-  const canvas = set(document.createElement("canvas"), { width: CELLS * SIDE, height: CELLS * SIDE });
-  const context = canvas.getContext("2d");
   const at = (k) => -VIEW + (2 * VIEW * (k + 0.5)) / CELLS;
-  for (let row = 0; row < CELLS; row += 1)
-    for (let column = 0; column < CELLS; column += 1) {
-      paint(context, decode(layers, [at(column), -at(row)]), column * SIDE, row * SIDE);
-    }
-  return canvas.toDataURL();
+  const digits = Array.from({ length: CELLS * CELLS }, (_, k) =>
+    decode(layers, [at(k % CELLS), -at(Math.floor(k / CELLS))]),
+  );
+  return address(digits, SIDE, { cols: CELLS });
 }
 
 function render({ model, el }) {
   const view = hero(model, el, "Latent map");
-  view.panels.style.setProperty("--dll-panel", "300px");
-  view.panels.style.setProperty("--dll-label", "5em");
   const layers = unpack(view.get("sizes"), view.get("weights"));
   const [codes, labels] = [view.get("codes"), view.get("labels")];
 
@@ -76,13 +65,9 @@ function render({ model, el }) {
   });
   const picture = make(map.ground, "image", { ...map.box, preserveAspectRatio: "none", href: tiles(layers) });
   const cloud = make(map.ground, "g", { "aria-hidden": "true" });
-  const area = make(map.data, "rect", {
-    ...map.box,
-    fill: "transparent",
-    style: "cursor: crosshair; touch-action: none",
-  });
+  const area = make(map.data, "rect", { ...map.box, class: "pad", fill: "transparent" });
   const knob = handle(map.front, "code z: drag it over the plane, or use the arrow keys");
-  knob.style.setProperty("--dll-accent", "var(--dll-orange)");
+  knob.classList.add("accent-orange");
   const move = (x, y) => view.change({ position: [x, y].map((value) => round(clamp(value, -VIEW, VIEW))) });
   for (const node of [area, knob]) {
     draggable(node, map, (p) => {
@@ -107,28 +92,26 @@ function render({ model, el }) {
     if (ground === drawn) return;
     drawn = ground;
     const isMap = ground === GROUNDS[0];
-    picture.style.display = isMap ? "" : "none";
+    reveal(picture, isMap);
     cloud.replaceChildren();
     for (const [[a, b], label] of isMap ? [] : seen) {
-      const look = `fill: ${LOOKS[label % LOOKS.length]}; font-size: 11px`;
-      make(cloud, "text", { x: map.px(a), y: map.py(b) + 4, "text-anchor": "middle", style: look }, label);
+      const look = { class: "code", "text-anchor": "middle", style: `fill: ${LOOKS[label % LOOKS.length]}` };
+      make(cloud, "text", { ...look, x: map.px(a), y: map.py(b) + 4 }, label);
     }
   };
   const showGround = choice(left, "show", GROUNDS, (ground) => view.change({ ground }));
 
   const right = view.panel("the digit at this place");
-  const canvas = make(right, "canvas", { role: "img", "aria-label": "decoded digit", width: SIDE, height: SIDE });
-  canvas.style.cssText =
-    "display: block; image-rendering: pixelated; margin-bottom: 12px; max-width: 300px; width: 100%";
+  const canvas = screen(right, "decoded digit");
   const fact = facts(right, { z1: "z₁", z2: "z₂", nearest: "nearest test digit", ink: "ink" });
 
   return view.start(() => {
     const position = view.get("position");
     const pixels = decode(layers, position);
     const label = nearest(codes, labels, position);
-    const ink = pixels.reduce((a, b) => a + b, 0);
+    const ink = total(pixels);
     drawGround(view.get("ground"));
-    paint(canvas.getContext("2d"), pixels, 0, 0);
+    paint(canvas, [pixels], SIDE);
     place(
       knob,
       map.px(position[0]),

@@ -2,7 +2,8 @@
 import { choice, facts, slider } from "./js/controls.js";
 import { make, set } from "./js/dom.js";
 import { hero } from "./js/hero.js";
-import { clamp, norm } from "./js/math.js";
+import { clamp, mean, norm } from "./js/math.js";
+import { paint, screen } from "./js/pixels.js";
 import { show } from "./js/text.js";
 import { halves } from "./js/weights.js";
 
@@ -72,28 +73,13 @@ export function between(a, b, t, path) {
   return u.map((value, i) => scale * (p * value + q * v[i]));
 }
 
-function paint(canvas, images) {
-  const wide = images.length * (SIDE + 1) - 1;
-  set(canvas, { width: wide, height: SIDE });
-  const context = canvas.getContext("2d");
-  const pixels = context.createImageData(wide, SIDE);
-  images.forEach((image, k) =>
-    image.forEach((value, i) => {
-      const at = Math.floor(i / SIDE) * wide + k * (SIDE + 1) + (i % SIDE);
-      pixels.data.set([...Array(3).fill(Math.round(255 * value)), 255], 4 * at);
-    }),
-  );
-  context.putImageData(pixels, 0, 0);
-}
-
 function render({ model, el }) {
   const view = hero(model, el, "Latent walk");
   const network = unpack(view.get("weights"), view.get("shapes"));
   const anchors = view.get("anchors");
   const digits = anchors.map((_, k) => String(k));
   const left = view.panel("here");
-  const big = make(left, "canvas", { role: "img", "aria-label": "the generated picture" });
-  big.style.cssText = "display: block; image-rendering: pixelated; max-width: 260px; width: 100%";
+  const big = screen(left, "the generated picture");
   const right = view.panel();
   const fact = facts(right, { length: "length of z", ink: "mean gray" });
   const start = choice(right, "from", digits, (name) => view.change({ start: name }));
@@ -107,9 +93,7 @@ function render({ model, el }) {
     "Both ends are latents that the judge of digits is sure of. Everything between comes from the generator, in this page.",
   );
   const wide = set(view.panel("the whole walk"), { class: "panel wide" });
-  wide.style.gridColumn = "1 / -1"; // on narrow pages, too
-  const strip = make(wide, "canvas", { role: "img", "aria-label": `${SHOWN} pictures from start to end` });
-  strip.style.cssText = "display: block; image-rendering: pixelated; width: 100%";
+  const strip = screen(wide, `${SHOWN} pictures from start to end`);
 
   let walked = "";
   return view.start(() => {
@@ -117,17 +101,19 @@ function render({ model, el }) {
     const at = (share) => between(anchors[Number(from)], anchors[Number(to)], share, name);
     const z = at(t);
     const image = generate(network, z);
-    paint(big, [image]);
+    paint(big, [image], SIDE);
     const walk = [from, to, name].join();
     if (walk !== walked)
       paint(
         strip,
         Array.from({ length: SHOWN }, (_, k) => generate(network, at(k / (SHOWN - 1)))),
+        SIDE,
+        { gap: 1 },
       );
     walked = walk;
     const length = norm(z);
     fact("length", length, show(length));
-    const ink = image.reduce((a, b) => a + b, 0) / image.length;
+    const ink = mean(image);
     fact("ink", ink, show(ink, 3));
     start(from);
     end(to);

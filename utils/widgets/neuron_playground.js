@@ -1,7 +1,7 @@
 // One neuron on points of the plane: z = w·x + b, output f(z), class 1 where z > 0.
 import { ACTIVATIONS, ALPHA, BOUNDED } from "./js/activations.js";
 import { choice, facts, slider } from "./js/controls.js";
-import { make, set, uid } from "./js/dom.js";
+import { make, reveal, set, uid } from "./js/dom.js";
 import { draggable, handle, place, steerable } from "./js/hands.js";
 import { hero } from "./js/hero.js";
 import { clamp, round } from "./js/math.js";
@@ -107,7 +107,7 @@ function render({ model, el }) {
   const shaft = make(area.front, "path", { class: "curve", stroke: "var(--dll-green)" });
   const bias = handle(area.front, "bias b: drag the boundary, or use the arrow keys", "diamond");
   const tip = handle(area.front, "weights w: left and right change w₁, up and down change w₂");
-  tip.style.setProperty("--dll-accent", "var(--dll-green)");
+  tip.classList.add("accent-green");
   const names = [bias, tip].map((node, i) => make(node, "text", { class: "halo", x: 14, y: -10 }, "bw"[i]));
 
   const right = view.panel();
@@ -156,16 +156,14 @@ function render({ model, el }) {
     const [w, b, activation] = [view.get("w"), view.get("b"), view.get("activation")];
     const { wrong, mistakes, accuracy } = neuron(view.get("points"), view.get("labels"), w, b);
     setLegend(shade(w, b, activation));
-    wrong.forEach((is, i) => {
-      rings[i].style.display = is ? "" : "none";
-    });
+    wrong.forEach((is, i) => reveal(rings[i], is));
     const line = straight(w, b, [0, 0]);
     drawLine(area, [boundary, grip], line);
     const [fx, fy] = line ? line.foot : [0, 0];
     const inside = Math.max(Math.abs(fx), Math.abs(fy)) / VIEW;
     const shrink = inside > 1 ? 1 / inside : 1; // a boundary out of sight leaves its knob at the edge
     place(bias, area.px(fx * shrink), area.py(fy * shrink), [-B, B, b], `b = ${show(b)}`);
-    bias.style.display = line ? "" : "none";
+    reveal(bias, line);
     set(shaft, { d: arrow([area.px(0), area.py(0)], [area.px(w[0]), area.py(w[1])]) });
     place(tip, area.px(w[0]), area.py(w[1]), [-W, W, w[0]], `w₁ = ${show(w[0])}, w₂ = ${show(w[1])}`);
     set(names[0], { x: w[0] > 0 ? -24 : 14 });

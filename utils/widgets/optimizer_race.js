@@ -1,10 +1,12 @@
 // Several optimizers on one loss surface. The functions above render() know nothing of the page.
-import { choice, slider } from "./js/controls.js";
-import { make, set } from "./js/dom.js";
+import { button, buttons, choice, slider, wholeSlider } from "./js/controls.js";
+import { make, reveal } from "./js/dom.js";
 import { draggable, handle, place, steerable } from "./js/hands.js";
 import { hero } from "./js/hero.js";
 import { clamp, mean, round } from "./js/math.js";
 import { plane } from "./js/plane.js";
+import { address } from "./js/pixels.js";
+import { player } from "./js/play.js";
 import { show } from "./js/text.js";
 
 const VIEW = 2;
@@ -20,7 +22,7 @@ const LOOKS = {
   momentum: "var(--dll-orange)",
   Nesterov: "var(--dll-green)",
   AdaGrad: "var(--dll-pink)",
-  RMSProp: "#7a7a7a",
+  RMSProp: "var(--dll-gray)",
   Adam: "var(--dll-blue)",
 };
 const RACERS = Object.keys(LOOKS);
@@ -123,33 +125,17 @@ function terrain(surface, points, size = 160) {
     loss(surface, [at(k % size), at(size - 1 - Math.floor(k / size))], points),
   );
   const top = Math.max(...heights);
-  const canvas = set(document.createElement("canvas"), { width: size, height: size });
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(size, size);
-  heights.forEach((height, k) => {
+  const color = (height) => {
     const band = Math.floor(16 * (Math.max(height, 0) / top) ** 0.25);
-    image.data.set([122, 122, 122, 9 * band + (band % 2 ? 14 : 0)], 4 * k);
-  });
-  context.putImageData(image, 0, 0);
-  return canvas.toDataURL();
-}
-
-/** A button in the look of the page; `pressed` makes it a switch. */
-function button(parent, text, label, press) {
-  const node = make(parent, "button", { type: "button", "aria-label": label }, text);
-  node.style.cssText =
-    "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; " +
-    "color: inherit; cursor: pointer; font: inherit; min-height: 32px; padding: 2px 12px";
-  node.addEventListener("click", press);
-  return node;
+    return [122, 122, 122, 9 * band + (band % 2 ? 14 : 0)];
+  };
+  return address([heights], size, { color });
 }
 
 const dash = (name) => (name === "Adam" ? "6 4" : "none");
 
 function render({ model, el }) {
   const view = hero(model, el, "Optimizer race");
-  view.panels.style.setProperty("--dll-panel", "320px");
-  view.panels.style.setProperty("--dll-label", "7.5em");
   const left = view.panel();
   const ticks = [-2, -1, 0, 1, 2];
   const map = plane(
@@ -176,16 +162,16 @@ function render({ model, el }) {
     make(label, "tspan", { dy: -5, "font-size": 10 }, show(power, 0));
   }
   make(chart.front, "text", { class: "halo", x: 386, y: 30, "text-anchor": "end" }, "loss above the lowest");
-  const now = make(chart.data, "path", { class: "axis", style: "stroke: var(--dll-quiet)" });
+  const now = make(chart.data, "path", { class: "axis strong" });
 
   const racers = Object.fromEntries(
     RACERS.map((name) => {
-      const line = { class: "curve", stroke: LOOKS[name], "stroke-dasharray": dash(name), style: "stroke-width: 1.8" };
+      const line = { class: "curve", stroke: LOOKS[name], "stroke-dasharray": dash(name) };
       const path = make(map.data, "path", line);
       const curve = make(chart.data, "path", line);
       const head = make(map.data, "g");
       make(head, "circle", { class: "mark", r: 8, fill: LOOKS[name] });
-      make(head, "text", { y: 4, "text-anchor": "middle", style: "fill: var(--dll-paper); font-size: 11px" });
+      make(head, "text", { class: "number", y: 4, "text-anchor": "middle" });
       return [name, { path, curve, head }];
     }),
   );
@@ -203,66 +189,44 @@ function render({ model, el }) {
   });
 
   // play, pause, step, reset
-  let clock = 0;
-  const buttons = set(make(left, "div"), { style: "display: flex; flex-wrap: wrap; gap: 8px; margin: 8px 0" });
+  const row = buttons(left);
   const setStep = (step) => view.change({ step: clamp(step, 0, STEPS) });
-  const pause = () => {
-    clearInterval(clock);
-    clock = 0;
-    showPlay();
-  };
-  const tick = () => {
-    setStep(view.get("step") + 1);
-    if (view.get("step") >= STEPS) pause();
-  };
-  const play = button(buttons, "", "", () => {
-    if (clock) {
-      pause();
-      return;
-    }
-    if (view.get("step") >= STEPS) setStep(0);
-    clock = setInterval(tick, 50);
-    showPlay();
-  });
-  play.style.minWidth = "6.5em";
-  function showPlay() {
-    play.textContent = clock ? "❚❚ Pause" : "▶ Play";
-    play.setAttribute("aria-label", clock ? "pause the race" : "play the race");
+  const play = player(
+    view,
+    row,
+    50,
+    () => {
+      setStep(view.get("step") + 1);
+      return view.get("step") < STEPS;
+    },
+    {
+      begin: () => view.get("step") >= STEPS && setStep(0),
+      texts: ["▶ Play", "❚❚ Pause"],
+      labels: ["play the race", "pause the race"],
+    },
+  );
+  const jumps = { Step: ["one step further", () => view.get("step") + 1], Reset: ["back to the start", () => 0] };
+  for (const [text, [label, next]] of Object.entries(jumps)) {
+    const act = () => {
+      play(false);
+      setStep(next());
+    };
+    button(row, text, act, { "aria-label": label });
   }
-  showPlay();
-  button(buttons, "Step", "one step further", () => {
-    pause();
-    setStep(view.get("step") + 1);
-  });
-  button(buttons, "Reset", "back to the start", () => {
-    pause();
-    setStep(0);
-  });
-  const showStep = slider(left, "step", "step", [0, STEPS, 1], (step) => {
-    pause();
+  const showStep = wholeSlider(left, "step", "step", [0, STEPS], (step) => {
+    play(false);
     setStep(step);
   });
-  const stepText = left.lastChild.querySelector("output");
 
   // who takes part; each button also shows the loss
-  const table = set(make(right, "div", { role: "group", "aria-label": "who takes part" }), {
-    style: "display: grid; gap: 6px; grid-template-columns: repeat(3, minmax(0, 1fr)); margin: 4px 0 8px",
-  });
+  const table = make(right, "div", { class: "racers", role: "group", "aria-label": "who takes part" });
   for (const [i, name] of RACERS.entries()) {
-    const node = button(table, "", "", () => {
+    const node = button(table, "", () => {
       const others = view.get("racers").filter((other) => other !== name);
       const together = others.length === view.get("racers").length ? [...others, name] : others;
       if (together.length) view.change({ racers: RACERS.filter((other) => together.includes(other)) });
     });
-    Object.assign(node.style, { padding: "2px 4px", lineHeight: "1.35" });
-    make(
-      node,
-      "span",
-      {
-        style: `background: ${LOOKS[name]}; border-radius: 8px; color: var(--dll-paper); display: inline-block; font-size: 11px; line-height: 16px; width: 16px`,
-      },
-      i + 1,
-    );
+    make(node, "span", { class: "badge", style: `background: ${LOOKS[name]}` }, i + 1);
     make(node, "span", {}, ` ${name}`);
     make(node, "br");
     racers[name].button = node;
@@ -274,7 +238,6 @@ function render({ model, el }) {
   const showSize = slider(right, "step size α", "step size, logarithmic", [-3, 0, 0.05], (power) =>
     view.change({ step_size: Number((10 ** power).toPrecision(2)) }),
   );
-  const [sizeInput, sizeText] = right.lastChild.querySelectorAll("input, output");
   const showMomentum = slider(right, "momentum μ", "momentum", [0, 0.99, 0.01], (momentum) =>
     view.change({ momentum }),
   );
@@ -282,7 +245,7 @@ function render({ model, el }) {
   const note = make(right, "p", { class: "note" });
 
   let drawn = "";
-  const leave = view.start(() => {
+  return view.start(() => {
     const state = Object.fromEntries(
       ["surface", "start", "step_size", "momentum", "batch", "racers", "step", "points", "tilts"].map((key) => [
         key,
@@ -297,9 +260,8 @@ function render({ model, el }) {
     const paths = race(state);
     for (const [name, { path, curve, head, button: node, height }] of Object.entries(racers)) {
       const takesPart = state.racers.includes(name);
-      for (const part of [path, curve, head]) part.style.display = takesPart ? "" : "none";
+      for (const part of [path, curve, head]) reveal(part, takesPart);
       node.setAttribute("aria-pressed", takesPart);
-      node.style.opacity = takesPart ? 1 : 0.45;
       const walked = paths[name].slice(0, step + 1);
       const heights = walked.map((w) => loss(state.surface, w, state.points));
       const last = heights[step];
@@ -331,11 +293,8 @@ function render({ model, el }) {
       `w₁ = ${show(state.start[0])}, w₂ = ${show(state.start[1])}`,
     );
     showStep(step);
-    stepText.textContent = String(step);
     showSurface(state.surface);
-    showSize(Math.log10(state.step_size));
-    sizeText.textContent = String(Number(state.step_size.toPrecision(3)));
-    sizeInput.setAttribute("aria-valuetext", sizeText.textContent);
+    showSize(Math.log10(state.step_size), { text: String(Number(state.step_size.toPrecision(3))) });
     showMomentum(state.momentum);
     showBatch(state.batch);
     note.textContent = {
@@ -346,9 +305,5 @@ function render({ model, el }) {
     }[state.surface];
     view.say(`step ${step}: ${state.racers.map((name) => `${name} ${racers[name].height.textContent}`).join(", ")}`);
   }, ["surface", "start", "step_size", "momentum", "batch", "racers", "step"]);
-  return () => {
-    pause();
-    leave();
-  };
 }
 export default { render };

@@ -1,5 +1,5 @@
 // A word to type, and a recorded network that pronounces it in the page, letter by letter.
-import { facts, slider } from "./js/controls.js";
+import { facts, field, slider } from "./js/controls.js";
 import { make, set } from "./js/dom.js";
 import { hero } from "./js/hero.js";
 import { argmax, clamp, sigmoid, softmax } from "./js/math.js";
@@ -77,52 +77,22 @@ export function speak(word, net, temperature = 1) {
   return answer;
 }
 
-/** What a reader typed, as letters a to z. */
-const clean = (text) =>
-  text
-    .toLowerCase()
-    .replace(/[^a-z]/g, "")
-    .slice(0, LONGEST_WORD);
-
 function start({ model, el }) {
   const view = hero(model, el, "Pronunciation map");
-  view.panels.style.setProperty("--dll-panel", "300px");
   const net = unpack(view.get("arrays"), view.get("weights"), view.get("scales"));
   const examples = view.get("examples");
   const sound = (code) => examples[code - FIRST];
 
   const left = view.panel();
-  const field = make(left, "label", { class: "row", style: "grid-template-columns: 5em minmax(0, 1fr)" });
-  make(field, "span", {}, "word");
-  const input = make(field, "input", {
-    type: "text",
-    maxlength: LONGEST_WORD,
-    autocomplete: "off",
-    autocapitalize: "off",
-    spellcheck: "false",
-    "aria-label": "a word of letters a to z",
-    style:
-      "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; color: inherit; " +
-      "font: 18px/1.4 var(--jp-code-font-family, monospace); min-width: 0; padding: 4px 8px",
-  });
-  input.addEventListener("input", () => {
-    const word = clean(input.value);
-    if (word !== input.value) input.value = word;
-    if (word) view.change({ word, step: 0 });
-  });
-  input.addEventListener("change", () => {
-    input.value = view.get("word");
-  }); // an empty field
-  const said = make(left, "p", {
-    class: "formula",
-    style: "font-size: 22px; margin-top: 12px",
-    "aria-label": "phonemes",
-  });
+  const showWord = field(left, "word", "a word of letters a to z", [1, LONGEST_WORD], (word) =>
+    view.change({ word, step: 0 }),
+  );
+  const said = make(left, "p", { class: "formula", "aria-label": "phonemes" });
   const fact = facts(left, { probability: "probability", weight: "largest weight" });
   const showTemperature = slider(left, "temperature", "temperature of the attention", [1, 100, 1], (temperature) => {
     view.change({ temperature });
   });
-  const note = make(left, "p", { class: "note", style: "min-height: 4.5em" });
+  const note = make(left, "p", { class: "note" });
 
   const right = view.panel("where it looked");
   const svg = make(right, "svg", { role: "radiogroup", "aria-label": "phonemes, one a row: arrow keys choose" });
@@ -147,19 +117,18 @@ function start({ model, el }) {
         role: "radio",
         tabindex: -1,
         "data-row": t,
-        style: "cursor: pointer; outline: none",
+        class: "phoneme",
         "aria-label": `${phoneme} as in ${example}, looking at ${word[argmax(answer.weights[t])]}`,
       });
       make(row, "rect", {
-        class: "frame",
+        class: "frame catch",
         x: 1,
         y: head + 26 * t + 1,
         width: gap + side * word.length + 2,
         height: 24,
         rx: 4,
-        style: "pointer-events: all",
       });
-      make(row, "text", { x: 8, y: head + 26 * t + 18, style: "font-weight: 600" }, phoneme);
+      make(row, "text", { class: "sound", x: 8, y: head + 26 * t + 18 }, phoneme);
       make(row, "text", { class: "quiet", x: 40, y: head + 26 * t + 18 }, example);
       answer.weights[t].forEach((weight, i) => {
         make(row, "rect", {
@@ -167,7 +136,8 @@ function start({ model, el }) {
           y: head + 26 * t + 3,
           width: side - 2,
           height: 20,
-          style: `fill: var(--dll-blue); fill-opacity: ${weight.toFixed(4)}; stroke: var(--dll-line)`,
+          class: "weight",
+          "fill-opacity": weight.toFixed(4),
         });
       });
       row.addEventListener("click", () => go(t));
@@ -189,13 +159,10 @@ function start({ model, el }) {
       answer = speak(word, net, temperature);
       build(word);
     }
-    if (input.value !== word) input.value = word;
+    showWord(word);
     showTemperature(temperature);
     const now = Math.min(view.get("step"), rows.length - 1);
-    rows.forEach((row, t) => {
-      set(row, { "aria-checked": t === now, tabindex: t === now ? 0 : -1 });
-      row.firstChild.style.stroke = t === now ? "var(--dll-ink)" : "transparent";
-    });
+    rows.forEach((row, t) => set(row, { "aria-checked": t === now, tabindex: t === now ? 0 : -1 }));
     const names = answer.codes.map((code) => sound(code)[0]);
     said.textContent = names.join(" ") || "(silence)";
     const p = now < 0 ? 0 : Math.max(...answer.probabilities[now].slice(END));

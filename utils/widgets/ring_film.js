@@ -1,8 +1,9 @@
 // Recorded pictures of generated points, a ring of eight targets, a slider for the time.
-import { button, choice, facts, slider } from "./js/controls.js";
+import { choice, facts, wholeSlider } from "./js/controls.js";
 import { make, set } from "./js/dom.js";
 import { hero } from "./js/hero.js";
 import { plane } from "./js/plane.js";
+import { player } from "./js/play.js";
 import { show } from "./js/text.js";
 
 const SPAN = 1.6;
@@ -41,27 +42,16 @@ function render({ model, el }) {
   const right = view.panel();
   const fact = facts(right, { step: "steps of the generator", modes: "modes kept", near: "points near a mode" });
   const setting = choice(right, "training", Object.keys(films), (name) => view.change({ setting: name }));
-  const time = slider(right, "time", "picture of the film", [0, last, 1], (value) => view.change({ frame: value }));
-  const [knob, timeText] = ["input", "output"].map((name) => right.querySelector(name));
-  timeText.style.whiteSpace = "nowrap";
-  const playing = button(right, "Play", () => toggle());
+  const time = wholeSlider(right, "time", "picture of the film", [0, last], (value) => view.change({ frame: value }));
+  const next = () => {
+    const frame = view.get("frame") + 1;
+    if (frame <= last) view.change({ frame });
+    return frame <= last;
+  };
+  player(view, right, 350, next, { begin: () => view.get("frame") === last && view.change({ frame: 0 }) });
   const note = make(right, "p", { class: "note" });
 
-  let timer = 0;
-  function toggle(on = !timer) {
-    clearInterval(timer);
-    timer = on
-      ? setInterval(() => {
-          const next = view.get("frame") + 1;
-          if (next > last || !el.isConnected) toggle(false);
-          else view.change({ frame: next });
-        }, 350)
-      : 0;
-    if (on && view.get("frame") === last) view.change({ frame: 0 });
-    playing.textContent = on ? "Pause" : "Play";
-  }
-
-  const stop = view.start(() => {
+  return view.start(() => {
     const [name, frame] = [view.get("setting"), view.get("frame")];
     const radius = area.px(view.get("radii")[name]) - area.px(0);
     for (const ring of rings) set(ring, { r: radius });
@@ -73,9 +63,7 @@ function render({ model, el }) {
     fact("modes", modes, `${modes} of ${centers.length}`);
     fact("near", near, `${show(100 * near, 0)} %`);
     setting(name);
-    time(frame);
-    timeText.textContent = `${frame} of ${last}`;
-    knob.setAttribute("aria-valuetext", `picture ${frame} of ${last}, step ${step}`);
+    time(frame, { text: `${frame} of ${last}`, spoken: `picture ${frame} of ${last}, step ${step}` });
     const kept = view.get("kept");
     const ended = kept[name].toSorted((a, b) => a - b).join(", ");
     note.textContent = `Modes kept at the end of each recorded run: ${ended}. The film shows the first run. A point is near a mode inside its circle.`;
@@ -83,9 +71,5 @@ function render({ model, el }) {
       `${name}, step ${step}: ${modes} of ${centers.length} modes kept, ${show(100 * near, 0)} percent of the points near a mode`,
     );
   }, ["setting", "frame"]);
-  return () => {
-    clearInterval(timer);
-    stop();
-  };
 }
 export default { render };

@@ -1,7 +1,7 @@
 // One recurrent neuron unrolled in time. unroll() knows nothing of the page.
-import { button, facts, slider } from "./js/controls.js";
-import { make, set } from "./js/dom.js";
-import { draggable, handle, place, steerable } from "./js/hands.js";
+import { button, buttons, facts, slider, wholeSlider } from "./js/controls.js";
+import { make, reveal, set } from "./js/dom.js";
+import { draggable, handle, place, pointer, steerable } from "./js/hands.js";
 import { hero } from "./js/hero.js";
 import { clamp } from "./js/math.js";
 import { arrow } from "./js/plane.js";
@@ -28,19 +28,12 @@ function render({ model, el }) {
   const view = hero(model, el, "Unrolled recurrent network");
   const KEYS = ["inputs", "w", "u", "b", "step"];
   const top = view.panel();
-  top.style.gridColumn = "1 / -1";
-  const svg = set(
-    make(top, "svg", {
-      viewBox: "0 0 660 300",
-      role: "group",
-      "aria-label": "the network, one column for each step of time",
-    }),
-    { style: "max-width: 760px" },
-  );
-  const at = (event) => {
-    const p = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
-    return [p.x, p.y];
-  };
+  const svg = make(top, "svg", {
+    viewBox: "0 0 660 300",
+    role: "group",
+    "aria-label": "the network, one column for each step of time",
+  });
+  const at = (event) => pointer(svg, event);
   const line = { fill: "none", "stroke-width": 2 };
   const columns = Array.from({ length: STEPS }, (_, t) => {
     const x = column(t);
@@ -88,7 +81,7 @@ function render({ model, el }) {
       y: GRADIENT,
       "text-anchor": "middle",
       "data-name": `g${t + 1}`,
-      style: "fill: var(--dll-orange); font-weight: 600",
+      class: "gradient",
     });
     const label = make(g, "text", { x, y: INPUT + REACH + 24, "text-anchor": "middle" });
     const knob = handle(svg, `input x${SUB[t + 1]}`);
@@ -104,21 +97,16 @@ function render({ model, el }) {
   });
 
   const left = view.panel();
-  left.style.setProperty("--dll-label", "8em");
   const moves = { "|◀": () => 0, "◀": (s) => s - 1, "▶": (s) => s + 1, "▶|": () => 2 * STEPS };
   const names = ["to the start", "one step back", "one step on", "to the end"];
-  const bar = set(make(left, "div"), { style: "display: flex; gap: 8px; margin: 0 0 8px" });
+  const bar = buttons(left);
   Object.entries(moves).forEach(([text, move], k) => {
-    set(
-      button(bar, text, () => view.change({ step: clamp(move(Math.floor(view.get("step"))), 0, 2 * STEPS) })),
-      { "aria-label": names[k] },
-    );
+    const act = () => view.change({ step: clamp(move(Math.floor(view.get("step"))), 0, 2 * STEPS) });
+    button(bar, text, act, { "aria-label": names[k] });
   });
-  const showStep = slider(left, "step", "step", [0, 2 * STEPS, 1], (step) => view.change({ step }));
-  const stepText = left.lastChild.querySelector("output");
+  const showStep = wholeSlider(left, "step", "step", [0, 2 * STEPS], (step) => view.change({ step }));
   const note = make(left, "p", { class: "note" });
   const right = view.panel();
-  right.style.setProperty("--dll-label", "8em");
   const weights = { w: "w, of the input", u: "u, of the state", b: "b, the bias" };
   const showWeight = Object.fromEntries(
     Object.entries(weights).map(([key, name]) => [
@@ -137,7 +125,7 @@ function render({ model, el }) {
     columns.forEach(({ box, fill, state, back, gradient, label, knob }, t) => {
       const known = t < forward;
       const h = states[t];
-      box.style.stroke = step === t + 1 || step === 2 * STEPS - t ? "var(--dll-ink)" : "";
+      box.classList.toggle("now", step === t + 1 || step === 2 * STEPS - t);
       set(fill, {
         y: STATE - (h > 0 ? 20 * h : 0),
         height: known ? 20 * Math.abs(h) : 0,
@@ -145,7 +133,7 @@ function render({ model, el }) {
       });
       state.textContent = known ? show(h) : "";
       state.dataset.value = String(known ? h : NaN);
-      back.style.visibility = isBack(t) ? "visible" : "hidden";
+      reveal(back, isBack(t));
       gradient.textContent = `∂ ${show(gradients[t])}`;
       gradient.dataset.value = String(isBack(t) ? gradients[t] : NaN);
       const x = given.inputs[t];
@@ -153,7 +141,6 @@ function render({ model, el }) {
       place(knob, column(t), INPUT - (REACH * x) / LIMIT, [-LIMIT, LIMIT, x], show(x, 1));
     });
     showStep(step);
-    stepText.textContent = String(step);
     for (const [key, showOne] of Object.entries(showWeight)) showOne(given[key]);
     const slope = shares.reduce((sum, share, t) => sum + (isBack(t) ? share : 0), 0);
     const last = forward === STEPS ? states[STEPS - 1] : NaN;

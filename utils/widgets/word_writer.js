@@ -1,6 +1,7 @@
 // A recurrent network of letters that runs in the page. The functions above render() know nothing of it.
-import { button, facts, slider } from "./js/controls.js";
-import { make, set } from "./js/dom.js";
+import { columns } from "./js/bars.js";
+import { button, facts, field, slider, wholeSlider } from "./js/controls.js";
+import { make } from "./js/dom.js";
 import { hero } from "./js/hero.js";
 import { argmax, softmax } from "./js/math.js";
 import { uniform } from "./js/random.js";
@@ -61,64 +62,39 @@ export function write(network, start, temperature, seed) {
 
 function render({ model, el }) {
   const view = hero(model, el, "Word writer");
-  view.panels.style.setProperty("--dll-panel", "300px");
   const network = unfold(view.get("weights"), view.get("hidden"));
 
   const left = view.panel();
-  const row = make(left, "label", { class: "row" });
-  make(row, "span", {}, "begins with");
-  const input = make(row, "input", {
-    type: "text",
-    maxlength: MAX_START,
-    spellcheck: "false",
-    autocomplete: "off",
-    autocapitalize: "off",
-    "aria-label": "how the words begin",
-    style:
-      "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; color: inherit; " +
-      "font: inherit; grid-column: 2 / 4; min-width: 0; padding: 3px 8px",
-  });
-  input.addEventListener("keydown", (event) => event.stopPropagation());
-  input.addEventListener("input", () => {
-    view.change({
-      start: input.value
-        .toLowerCase()
-        .replace(/[^a-z]/g, "")
-        .slice(0, MAX_START),
-    });
-  });
+  const showStart = field(left, "begins with", "how the words begin", [0, MAX_START], (start) =>
+    view.change({ start }),
+  );
   const showTemperature = slider(left, "temperature", "temperature", [0.1, 2, 0.05], (temperature) =>
     view.change({ temperature }),
   );
-  const showSeed = slider(left, "draw", "which random draw", [0, 99, 1], (seed) => view.change({ seed }));
-  const [seedInput, seedText] = left.lastChild.querySelectorAll("input, output");
+  const showSeed = wholeSlider(left, "draw", "which random draw", [0, 99], (seed) => view.change({ seed }));
   const fact = facts(left, { next: "surest next sign", probability: "its probability", entropy: "entropy in bits" });
-  left.querySelector(".facts").style.marginTop = "12px";
-  const chart = set(
-    make(left, "svg", { viewBox: "0 0 420 190", role: "img", "aria-label": "probability of each next sign" }),
-    {},
-  );
-  const wide = 410 / SIGNS.length;
-  const bars = [...SIGNS].map((sign, k) => {
-    make(chart, "text", { x: 5 + wide * (k + 0.5), y: 184, "text-anchor": "middle" }, sign);
-    return make(chart, "rect", {
-      class: k ? "one" : "zero",
-      x: 5 + wide * (k + 0.12),
-      width: 0.76 * wide,
-      "data-name": `p${k}`,
-    });
+  const chart = make(left, "svg", {
+    viewBox: "0 0 420 190",
+    role: "img",
+    "aria-label": "probability of each next sign",
   });
-  make(chart, "path", { class: "axis", d: "M5 166H415" });
+  const showBars = columns(chart, [...SIGNS], {
+    keys: Array.from(SIGNS, (_, k) => `p${k}`),
+    looks: (k) => (k ? "one" : "zero"),
+    width: 420,
+    base: 166,
+    foot: 184,
+    reach: 146,
+    thick: 0.76,
+  });
   make(chart, "path", { class: "axis", d: "M5 20H415", "stroke-dasharray": "3 4" });
   const scale = make(chart, "text", { class: "quiet", x: 5, y: 14 });
   make(left, "p", { class: "note" }, "· is the end of the word.");
 
   const right = view.panel("words it writes");
-  const list = make(right, "ol", {
-    style: "columns: 2; font-size: 16px; line-height: 2; list-style: none; margin: 0; padding: 0",
-  });
-  const lines = Array.from({ length: WORDS }, () => make(list, "li", { style: "margin: 0" }));
-  const again = make(right, "p", { style: "margin: 12px 0 0" });
+  const list = make(right, "ol", { class: "words" });
+  const lines = Array.from({ length: WORDS }, () => make(list, "li"));
+  const again = make(right, "p", { class: "again" });
   button(again, "Write others", () => view.change({ seed: (view.get("seed") + 1) % 100 }));
 
   return view.start(() => {
@@ -126,20 +102,15 @@ function render({ model, el }) {
     const p = probabilities(network, read(network, start), temperature);
     const best = argmax(p);
     const words = write(network, start, temperature, Math.floor(seed));
-    if (input.value !== start) input.value = start; // only a … z are taken
+    showStart(start);
     showTemperature(temperature);
     showSeed(seed);
-    seedText.textContent = String(Math.floor(seed));
-    seedInput.setAttribute("aria-valuetext", seedText.textContent);
     const top = Math.max(p[best], 0.25);
     scale.textContent = `probability ${show(top)}`;
-    bars.forEach((bar, k) => {
-      set(bar, { y: 166 - (146 * p[k]) / top, height: (146 * p[k]) / top });
-      bar.dataset.value = String(p[k]);
-    });
+    showBars(p, top);
     lines.forEach((line, i) => {
       line.replaceChildren();
-      make(line, "span", { style: "color: var(--dll-quiet)" }, start);
+      make(line, "span", { class: "beginning" }, start);
       make(line, "span", {}, words[i].slice(start.length));
     });
     fact("next", best, best ? SIGNS[best] : "end");

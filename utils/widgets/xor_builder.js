@@ -1,6 +1,6 @@
 // Two step neurons and an output neuron against XOR: hⱼ = step(wⱼ·x + bⱼ), y = step(v·h + c).
 import { facts, slider } from "./js/controls.js";
-import { make, set, uid } from "./js/dom.js";
+import { make, reveal, set, uid } from "./js/dom.js";
 import { draggable, handle, place, steerable } from "./js/hands.js";
 import { hero } from "./js/hero.js";
 import { clamp, round } from "./js/math.js";
@@ -68,7 +68,7 @@ function corners(area, where) {
   return (y, places = where) =>
     rings.forEach(({ node, ring }, i) => {
       set(node, { transform: `translate(${area.px(places[i][0])} ${area.py(places[i][1])})` });
-      ring.style.display = y[i] === TARGETS[i] ? "none" : "";
+      reveal(ring, y[i] !== TARGETS[i]);
     });
 }
 
@@ -109,7 +109,7 @@ function diagram(parent) {
       stroke: colors[name] || "var(--dll-quiet)",
       "stroke-width": 2.5,
     });
-    make(svg, "text", { x, y: y + 5, "text-anchor": "middle", style: "font-size: 15px" }, name);
+    make(svg, "text", { class: "name", x, y: y + 5, "text-anchor": "middle" }, name);
   }
   const biases = ["h₁", "h₂", "y"].map((name, i) =>
     make(svg, "text", {
@@ -156,8 +156,6 @@ function table(parent) {
 
 function render({ model, el }) {
   const view = hero(model, el, "XOR builder");
-  view.root.style.setProperty("--dll-panel", "220px");
-  view.root.style.setProperty("--dll-label", "2em");
   const options = {
     width: 300,
     height: 300,
@@ -227,7 +225,7 @@ function render({ model, el }) {
     const shaft = make(inputs.front, "path", { class: "curve", stroke });
     const knob = handle(inputs.front, `bias of h${sub}: drag the line, or use the arrow keys`, "diamond");
     const tip = handle(inputs.front, `weights of h${sub}: left and right change the first, up and down the second`);
-    for (const node of [knob, tip]) node.style.setProperty("--dll-accent", stroke);
+    for (const node of [knob, tip]) node.classList.add(`accent-${color}`);
     make(tip, "text", { class: "halo", x: 11, y: -9 }, `h${sub}`);
     const shift = (start) => {
       const [wj, bj] = [view.get("w")[j], view.get("b")[j]];
@@ -256,7 +254,7 @@ function render({ model, el }) {
   const sliders = COLORS.map((color, j) => {
     const sub = "₁₂"[j];
     const panel = view.panel(`Hidden neuron h${sub}`);
-    panel.style.setProperty("--dll-accent", `var(--dll-${color})`);
+    panel.classList.add(`accent-${color}`);
     const weight = (k) => (value) =>
       setNeuron(
         j,
@@ -287,7 +285,7 @@ function render({ model, el }) {
       const [from, to] = [foot, end].map((p) => [inputs.px(p[0]), inputs.py(p[1])]);
       shaft.setAttribute("d", arrow(from, to));
       place(knob, ...from, [-B, B, b[j]], `b = ${show(b[j])}`);
-      knob.style.display = lineOf(j) ? "" : "none";
+      reveal(knob, lineOf(j));
       place(tip, ...to, [-W, W, w[j][0]], `w = (${show(w[j][0])}, ${show(w[j][1])})`);
     });
     // each of the four cells between the lines has one (h₁, h₂), and so one y

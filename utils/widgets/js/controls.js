@@ -1,9 +1,11 @@
-// Controls with a label, and big numbers with names.
+// Controls with a label, buttons, and big numbers with names.
 import { make } from "./dom.js";
 import { ARROWS } from "./hands.js";
-import { show } from "./text.js";
+import { letters, show } from "./text.js";
 
-/** A labeled range input; returns a function that shows a value. */
+/**
+ * A labeled range input; returns a function that shows a value, as `text`, which a screen reader hears as `spoken`.
+ */
 export function slider(parent, label, name, [low, high, step], change) {
   const row = make(parent, "label", { class: "row" });
   make(row, "span", {}, label);
@@ -17,11 +19,42 @@ export function slider(parent, label, name, [low, high, step], change) {
     input.value = Number(input.value) + (dx + dy) * 10 * step;
     change(Number(input.value));
   });
-  return (value, enabled = true) => {
+  return (value, { enabled = true, text = show(value), spoken = text } = {}) => {
     input.value = value;
     input.disabled = !enabled;
-    input.setAttribute("aria-valuetext", show(value));
-    output.textContent = show(value);
+    input.setAttribute("aria-valuetext", spoken);
+    output.textContent = text;
+  };
+}
+
+/** A slider for whole numbers. */
+export function wholeSlider(parent, label, name, [low, high], change) {
+  const fill = slider(parent, label, name, [low, high, 1], change);
+  return (value, words = {}) => fill(Math.floor(value), { text: String(Math.floor(value)), ...words });
+}
+
+/**
+ * A labeled field for `least` to `most` letters a to z; returns a function that shows a word. What is typed
+ * becomes such letters at once, or stays until the reader goes elsewhere (`asTyped`).
+ */
+export function field(parent, label, name, [least, most], change, { asTyped = false } = {}) {
+  const row = make(parent, "label", { class: "row" });
+  make(row, "span", {}, label);
+  const look = { type: "text", class: "field", spellcheck: "false", autocomplete: "off", autocapitalize: "off" };
+  const input = make(row, "input", { ...look, maxlength: asTyped ? 2 * most : most, "aria-label": name });
+  let shown = "";
+  input.addEventListener("keydown", (event) => event.stopPropagation());
+  input.addEventListener("input", () => {
+    const word = letters(input.value, most);
+    if (!asTyped && word !== input.value) input.value = word;
+    if (word.length >= least) change(word);
+  });
+  input.addEventListener("change", () => {
+    input.value = shown;
+  });
+  return (word) => {
+    shown = word;
+    if ((asTyped ? letters(input.value, most) : input.value) !== word) input.value = word;
   };
 }
 
@@ -53,11 +86,11 @@ export function facts(parent, names) {
 }
 
 /** A push button in the look of the page. */
-export function button(parent, text, press) {
-  const node = make(parent, "button", { type: "button" }, text);
-  node.style.cssText =
-    "background: transparent; border: 1px solid var(--dll-quiet); border-radius: 4px; " +
-    "color: inherit; cursor: pointer; font: inherit; min-height: 32px; padding: 2px 12px";
+export function button(parent, text, press, attributes = {}) {
+  const node = make(parent, "button", { type: "button", class: "button", ...attributes }, text);
   node.addEventListener("click", press);
   return node;
 }
+
+/** A line for buttons. */
+export const buttons = (parent, attributes = {}) => make(parent, "div", { class: "buttons", ...attributes });

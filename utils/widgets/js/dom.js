@@ -1,6 +1,4 @@
 // Elements of the page and of drawings.
-
-// What the hero widgets share. Python puts this text before each widget's own script.
 export const SVG = "http://www.w3.org/2000/svg";
 
 export function set(node, attributes) {
@@ -16,5 +14,8 @@ export function make(parent, tag, attributes = {}, text = "") {
   parent.append(set(node, attributes));
   return node;
 }
+
+/** Show a node, or leave it out of sight. */
+export const reveal = (node, isShown) => node.classList.toggle("gone", !isShown);
 
 export const uid = (name) => `dll-${name}-${Math.random().toString(36).slice(2)}`;

@@ -2,9 +2,19 @@
 import { make, set } from "./dom.js";
 import { round } from "./math.js";
 
+/** Where the pointer is, [x, y] in the units of a drawing. */
+export function pointer(svg, event) {
+  const p = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+  return [p.x, p.y];
+}
+
+/** What can be taken hold of and moved with the arrow keys; it gets its looks from the caller. */
+export const grip = (parent, label) =>
+  make(parent, "g", { class: "handle", role: "slider", tabindex: 0, "aria-label": label });
+
 /** A knob to grab; `shape` is "circle" or "diamond". */
 export function handle(parent, label, shape = "circle") {
-  const node = make(parent, "g", { class: "handle", role: "slider", tabindex: 0, "aria-label": label });
+  const node = grip(parent, label);
   make(node, "circle", { class: "hit", r: 22 });
   make(node, "circle", { class: "ring", r: 14 });
   if (shape === "circle") make(node, "circle", { class: "knob", r: 8 });

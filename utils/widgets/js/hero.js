@@ -3,13 +3,13 @@ import { make } from "./dom.js";
 import { ARROWS } from "./hands.js";
 
 /**
- * Build the frame of a widget and tie it to its model.
+ * Build the frame of a widget and tie it to its model. The name is also its class: "Ring film" is .ring-film.
  * `change` takes new values, stored and sent once a frame; `start` draws and follows.
  */
 export function hero(model, el, name) {
   // attribute and listener keep JupyterLab from taking the arrow keys for its own shortcuts
   const root = make(el, "figure", {
-    class: "dll-hero",
+    class: `dll-hero ${name.toLowerCase().replaceAll(" ", "-")}`,
     role: "group",
     "aria-label": model.get("alt") || name,
     "data-lm-suppress-shortcuts": "true",
@@ -23,6 +23,7 @@ export function hero(model, el, name) {
   let frame = 0;
   let pending = {}; // not yet in the model, where a late echo of an older value would undo it
   let speech = 0;
+  const farewells = [];
   const view = {
     model,
     root,
@@ -44,11 +45,14 @@ export function hero(model, el, name) {
         status.textContent = text;
       }, 400);
     },
+    /** What is to be done when the reader leaves. */
+    leaving: (act) => farewells.push(act),
     start: (draw, keys) => {
       view.draw = draw;
       for (const key of keys) model.on(`change:${key}`, redraw);
       draw();
       return () => {
+        for (const act of farewells) act();
         for (const key of keys) model.off(`change:${key}`, redraw);
         cancelAnimationFrame(frame);
         send();

@@ -1,5 +1,6 @@
 // A drawing with coordinates, and what is drawn in it.
-import { make, set, uid } from "./dom.js";
+import { make, reveal, set, uid } from "./dom.js";
+import { pointer } from "./hands.js";
 import { show } from "./text.js";
 
 /** A drawing with data coordinates: x, y are [low, high]; `px`, `py` give pixels, `at` the reverse. */
@@ -49,8 +50,8 @@ export function plane(parent, label, x, y, { width = 400, height = 400, ticks = 
     kx,
     front: make(svg, "g"),
     at: (event) => {
-      const p = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
-      return [x[0] + (p.x - left) / kx, y[0] + (height - bottom - p.y) / ky];
+      const p = pointer(svg, event);
+      return [x[0] + (p[0] - left) / kx, y[0] + (height - bottom - p[1]) / ky];
     },
     path: (points) => points.map(([a, b], i) => `${i ? "L" : "M"}${px(a).toFixed(2)} ${py(b).toFixed(2)}`).join(""),
   };
@@ -79,7 +80,7 @@ export function straight(w, b, center) {
 }
 
 export function drawLine(area, nodes, line) {
-  for (const node of nodes) node.style.display = line ? "" : "none";
+  for (const node of nodes) reveal(node, line);
   if (!line) return;
   const [[fx, fy], [ax, ay]] = [line.foot, line.along];
   for (const node of nodes) {
