@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from tests.notebooks.execute import ONE_THREAD
+from tests.support.javascript import Node
 
 os.environ.update(ONE_THREAD)  # before a framework counts the cores
 
@@ -40,6 +41,13 @@ def course_environment(tmp_path_factory):
         patch.setenv("COURSE_QUIET", "1")
         patch.setenv("MPLBACKEND", "agg")
         yield
+
+
+@pytest.fixture(scope="session")
+def node():
+    """One Node for all tests: ``node(widget)`` gives what a widget's script exports."""
+    with Node() as node:
+        yield node
 
 
 @pytest.fixture

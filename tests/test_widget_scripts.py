@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import re
 
 import pytest
 
+from utils.widgets._hero import Hero
 from utils.widgets._script import HERE, script
 
 HEROES = sorted(path.stem for path in HERE.glob("*.js"))
@@ -41,6 +44,36 @@ def test_a_joined_script_imports_nothing_and_exports_what_the_module_does(hero):
     exports = re.compile(r"^export .*?(\w+)(?=\(| =| \{| \}|: \w+ \})", re.M)
     assert exports.findall(text) == exports.findall(source)
     assert "\nexport default { render" in text
+
+
+@pytest.mark.parametrize("hero", HEROES)
+def test_a_script_gives_its_numbers_to_those_who_have_no_page(hero, node):
+    exported = re.findall(r"^export (?:const|function) (\w+)", script(hero), re.M)
+    assert {"numbers", "walk"} & set(exported)
+    with pytest.raises(RuntimeError, match=r"exports no nothing\(\)"):
+        node(script(hero)).nothing()
+
+
+@pytest.mark.parametrize("hero", HEROES)
+def test_what_python_tells_a_script_is_used_and_travels_in_one_trait(hero):
+    module = importlib.import_module(f"utils.widgets.{hero}")
+    (kind,) = [
+        value for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Hero) and value is not Hero
+    ]  # fmt: skip
+    source = (HERE / f"{hero}.js").read_text(encoding="utf-8")
+    for name in kind.CONSTANTS:
+        assert re.search(rf"\b{name}\b", source), f"{hero}.js does not use {name}"
+    assert json.loads(json.dumps(kind.CONSTANTS))
+    assert kind.class_traits()["constants"].metadata["sync"]
+
+
+@pytest.mark.parametrize("hero", HEROES)
+def test_a_script_writes_no_looks_but_those_that_it_computes(hero):
+    source = (HERE / f"{hero}.js").read_text(encoding="utf-8")
+    assert "cssText" not in source
+    assert not re.search(r"""\bstyle: ["'][^`]""", source)
+    assert not re.search(r"\.style\.\w+ = \"", source)
 
 
 def test_modules_come_once_before_those_that_need_them(write):

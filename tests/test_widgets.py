@@ -15,12 +15,140 @@ from PIL import Image
 from traitlets import TraitError
 
 from utils import plotting, widgets
+from utils.layers.activations import ACTIVATIONS, ALPHA, activation
 from utils.widgets import ActivationExplorer, NeuronPlayground, XorBuilder
 from utils.widgets._script import HERE, script
 from utils.widgets.neuron_playground import ONES, ZEROS, digit_features, neuron
 from utils.widgets.xor_builder import CORNERS, TARGETS, xor_network
 
 HEROES = (NeuronPlayground, ActivationExplorer, XorBuilder)
+
+
+def random_states(make, rng, count=60):
+    """Draw states over the whole range, some of them on the grid where ties happen."""
+    for i in range(count):
+
+        def draw(limit, shape=(), on_grid=i % 2):
+            values = rng.uniform(-limit, limit, shape)
+            return (np.round(values * 2) / 2 if on_grid else values).tolist()
+
+        function = {"activation": str(rng.choice(ACTIVATIONS))}
+        if make is NeuronPlayground:
+            yield {"w": draw(3, 2), "b": draw(6), **function}
+        elif make is ActivationExplorer:
+            yield {"z": draw(4), "alpha": abs(draw(0.5)), **function}
+        else:
+            yield {"w": draw(2, (2, 2)), "b": draw(3, 2), "v": draw(2, 2), "c": draw(2)}
+
+
+def expected(widget, state):
+    """The numbers of NumPy's version that stand beside the picture."""
+    if isinstance(widget, NeuronPlayground):
+        answer = neuron(widget.points, widget.labels, state["w"], state["b"])
+        return {"accuracy": answer.accuracy, "mistakes": answer.wrong.sum()}
+    if isinstance(widget, ActivationExplorer):
+        f, slope = activation(state["activation"], state["z"], state["alpha"])
+        return {"z": state["z"], "f": f, "slope": slope}
+    _, y = xor_network(state["w"], state["b"], state["v"], state["c"])
+    return {"right": (y == TARGETS).sum()}
+
+
+@pytest.mark.parametrize("make", HEROES)
+def test_the_scripts_numbers_equal_numpy(make, node):
+    widget = make()
+    given = {name: getattr(widget, name) for name in ("points", "labels") if hasattr(widget, name)}
+    seen = set()
+    for state in random_states(make, np.random.default_rng(0)):
+        shown = node(widget).numbers(given | state, widget.constants)
+        for key, value in expected(widget, state).items():
+            np.testing.assert_allclose(
+                shown[key], value, rtol=1e-12, atol=1e-15, err_msg=str(state)
+            )
+        seen.add(str(expected(widget, state)))
+    assert len(seen) >= (3 if make is XorBuilder else 15)  # the states do differ
+
+
+def test_the_scripts_mistakes_and_truth_table_equal_numpy(node):
+    playground, builder = NeuronPlayground(), XorBuilder()
+    points = {"points": playground.points, "labels": playground.labels}
+    for state in random_states(NeuronPlayground, np.random.default_rng(0)):
+        wrong = neuron(**points, w=state["w"], b=state["b"]).wrong
+        assert node(playground).numbers(points | state)["wrong"] == wrong.tolist()
+    seen = set()
+    for state in random_states(XorBuilder, np.random.default_rng(4)):
+        h, y = xor_network(**state)
+        shown = node(builder).numbers(state, builder.constants)
+        assert (shown["h"], shown["y"]) == (h.tolist(), y.tolist())
+        seen.add(str(shown))
+    assert len(seen) >= 10
+
+
+def test_the_scripts_shades_are_the_output_of_the_neuron(node):
+    playground = NeuronPlayground()
+    for state in random_states(NeuronPlayground, np.random.default_rng(1), 20):
+        shown = node(playground).shades(state, playground.constants)
+        offset, share = np.transpose(shown["stops"])
+        start, end = shown["ends"]
+        places = np.outer(1 - offset, start) + np.outer(offset, end)
+        answer = neuron(places, np.zeros(52), state["w"], state["b"], state["activation"])
+        away = abs(answer.z) > 1e-6  # at a jump both values are right
+        wanted = np.clip(answer.output / shown["span"], -1, 1)
+        np.testing.assert_allclose(share[away], wanted[away], atol=1e-9)
+        assert away.sum() >= 45
+        assert (np.diff(offset) >= 0).all()
+        bounded = state["activation"] in ("step", "sigmoid", "tanh")
+        assert shown["span"] == (1 if bounded else 4)
+
+
+def test_the_scripts_regions_are_where_the_neurons_say_one(node):
+    from matplotlib.path import Path
+
+    builder = XorBuilder()
+    grid = np.linspace(-0.55, 1.55, 20)
+    points = np.stack(np.meshgrid(grid, grid), -1).reshape(-1, 2)
+    answers = set()
+    for state in random_states(XorBuilder, np.random.default_rng(2), 20):
+        shown = node(builder).regions(state, builder.constants)
+        inputs = np.any([Path(p).contains_points(points) for p in shown["inputs"] if p], axis=0)
+        w, b, v, c = (np.array(state[name]) for name in "wbvc")
+        h = points @ w.T + b
+        y = xor_network(**state, x=points)[1]
+        near = (np.abs(h) < 1e-2).any(1)
+        assert (inputs == (y == 1))[~near].all(), state
+        for polygon, z in (
+            *zip(shown["halves"], h.T, strict=True),
+            (shown["hidden"], points @ v + c),
+        ):
+            inside = Path(polygon).contains_points(points) if polygon else np.zeros(400, bool)
+            assert (inside == (z > 0))[abs(z) > 1e-2].all(), state
+        answers.update(y.tolist())
+    assert answers == {0, 1}
+
+
+def test_a_wrong_number_is_seen(node):
+    """The comparison above is no empty ritual: a wrong formula in the script turns it red."""
+    explorer, right = ActivationExplorer(), "sigmoid(z) * sigmoid(-z)"
+    assert right in explorer._esm
+    wrong = explorer._esm.replace(right, "sigmoid(z) * sigmoid(z)")
+    state = {"activation": "sigmoid", "z": 1.0, "alpha": 0.1}
+    wanted = expected(explorer, state)["slope"]
+    assert node(explorer).numbers(state)["slope"] == pytest.approx(wanted, rel=1e-12)
+    assert node(wrong).numbers(state)["slope"] != pytest.approx(wanted, rel=1e-3)
+
+
+def test_constants_are_what_the_state_may_be_and_what_python_says():
+    assert ActivationExplorer().constants == {
+        "activation": ACTIVATIONS,
+        "compare": ("none", *ACTIVATIONS),
+        "z": (-4, 4),
+        "alpha": (0, 0.5),
+        "HEIGHTS": ((-1.25, 4), (-0.35, 1.35)),
+    }
+    playground, builder = NeuronPlayground().constants, XorBuilder().constants
+    assert (playground["w"], playground["b"], playground["ALPHA"]) == ((-3, 3), (-6, 6), ALPHA)
+    assert (builder["w"], builder["CORNERS"]) == ((-2, 2), CORNERS.tolist())
+    with pytest.raises(TraitError, match="read-only"):
+        XorBuilder().constants = {}
 
 
 @given(

@@ -174,3 +174,56 @@ def test_picture_shows_every_racer(surface):
         np.maximum(list(OptimizerRace(surface=surface).losses.values()), 1e-8),
     )
     assert left.get_xlim() == (-2, 2)
+
+
+# ---------------------------------------------------------------- in the browser
+
+
+def random_states(count):
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        yield {
+            "surface": SURFACES[i % 4],
+            "start": rng.uniform(-2, 2, 2).tolist(),
+            "step_size": float(10 ** rng.uniform(-3, -0.8)),
+            "momentum": float(rng.uniform(0, 0.95)),
+            "batch": str(rng.choice(BATCHES)),
+        }
+
+
+def test_the_scripts_paths_equal_numpy_over_50_steps(node):
+    widget = OptimizerRace()
+    for state in random_states(60):
+        shown, wanted = node(widget).race(state, widget.constants, 50), race(**state, steps=50)
+        assert list(shown) == list(RACERS)
+        for name in RACERS:
+            np.testing.assert_allclose(
+                shown[name], wanted[name], rtol=1e-9, atol=1e-10, err_msg=f"{name} {state}"
+            )
+
+
+def test_the_scripts_losses_equal_numpy(node):
+    widget = OptimizerRace()
+    rng = np.random.default_rng(1)
+    seen = set()
+    for state in random_states(16):
+        step = int(rng.integers(0, 51))
+        shown = node(widget).numbers(state | {"step": step}, widget.constants)
+        for name, path in race(**state, steps=step).items():
+            heights = loss(state["surface"], path)
+            tolerance = {"rtol": 1e-8, "atol": 1e-12, "err_msg": str(state)}
+            np.testing.assert_allclose(shown[name]["heights"], heights, **tolerance)
+            np.testing.assert_allclose(shown[name]["path"], path, rtol=1e-9, atol=1e-10)
+            assert shown[name]["now"] == shown[name]["heights"][-1]
+        seen.add(str(shown))
+    assert len(seen) == 16
+
+
+def test_the_script_knows_the_optimizers_defaults():
+    known = OptimizerRace().constants
+    assert known["OPTIMIZERS"] == {
+        "AdaGrad": {"eps": 1e-10},
+        "RMSProp": {"alpha": 0.99, "eps": 1e-8},
+        "Adam": {"betas": (0.9, 0.999), "eps": 1e-8},
+    }
+    assert (known["step"], known["batch"], known["racers"]) == ((0, 200), BATCHES, RACERS)

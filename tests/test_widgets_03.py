@@ -155,3 +155,92 @@ def test_maximum_shares_a_tie():
     widget = GraphStepper(maximum(a, b), a=a, b=b)
     assert widget.gradients == {"a": 0.5, "b": 0.5, "L": 1.0}
     assert label(widget.graph, 2) == "L = maximum(a, b)"
+
+
+# ---------------------------------------------------------------- in the browser
+
+
+def everything(a, b, c, d):
+    """All operations that the widget knows, at values where each is defined."""
+    upper = maximum(a * b - c, d) / (b**2 + 1)
+    lower = (a.sigmoid() + c.tanh()).relu().softplus().sqrt()
+    return (upper.abs() + 1).log() * lower + (-d).exp() ** -1.5
+
+
+GRAPHS = {
+    "product": ("abcd", lambda a, b, c, d: (a * b + c) * d.relu()),
+    "neuron": ("wxbt", lambda w, x, b, t: ((w * x + b).sigmoid() - t) ** 2),
+    "two paths": ("a", lambda a: a * a.tanh() + a * a),
+    "everything": ("abcd", everything),
+}
+
+
+def make(name):
+    names, f = GRAPHS[name]
+    tensors = [Tensor(0.5 + 0.25 * k, requires_grad=True) for k in range(len(names))]
+    return GraphStepper(f(*tensors), **dict(zip(names, tensors, strict=True)))
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_the_scripts_numbers_equal_the_engines(name, node):
+    widget = make(name)
+    rng = np.random.default_rng(0)
+    ours = [node.op != "constant" for node in widget.graph]
+    for k in range(40):
+        inputs = rng.uniform(-4, 4, len(widget.inputs))
+        inputs = np.round(inputs * 2) / 2 if k % 2 else inputs  # half of them on ties
+        shown = node(widget).walk(widget.graph, inputs, widget.last)
+        values, gradients = replay(widget.graph, inputs)
+        assert all(shown["known"])
+        for theirs, wanted in ((shown["values"], values), (shown["gradients"], gradients)):
+            theirs = np.array(theirs, float)
+            np.testing.assert_allclose(theirs[ours], wanted[ours], rtol=1e-11, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_each_step_of_the_script_makes_one_thing_known(name, node):
+    widget = make(name)
+    steps = range(widget.last + 1)
+    seen = [node(widget).walk(widget.graph, widget.inputs, step) for step in steps]
+    ours = [node.op != "constant" for node in widget.graph]
+    known = [int(np.array(state["known"])[ours].sum()) for state in seen]
+    passed = [sum(g is not None for g in state["gradients"]) for state in seen]
+    m = sum(bool(node.parents) for node in widget.graph)
+    inputs = len(widget.inputs)
+    assert known == [inputs + min(k, m) for k in steps]
+    assert passed[: m + 2] == [0] * (m + 1) + [1]
+    assert passed[-1] == m + inputs
+    assert sorted(passed) == passed
+
+
+def test_the_script_tells_each_step(node):
+    widget = make("product")
+    inputs = [2.0, -1.5, 4.0, 1.5]
+
+    def told(step):
+        state = node(widget).walk(widget.graph, inputs, step)
+        return node(widget).explain(widget.graph, state, step)
+
+    assert told(0) == "Only the inputs are known."
+    assert told(1) == "Forward: v₁ = a × b = 2.00 × (−1.50) = −3.00"
+    assert told(5) == "Backward starts: ∂L/∂L = 1."
+    assert "to a: 1.50 × (−1.50) = −2.25; to b: 1.50 × 2.00 = 3.00" in told(9)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_the_script_writes_operations_as_python_does(name, node):
+    graph = make(name).graph
+    for i, one in enumerate(graph):
+        if one.parents:
+            own = node(make(name)).written(one.op, [graph[p].name for p in one.parents])
+            assert f"{one.name} = {own}" == label(graph, i)
+
+
+def test_a_wrong_rule_is_seen(node):
+    widget, right = make("product"), "[a * b, [b, a]]"
+    assert right in widget._esm
+    wrong = node(widget._esm.replace(right, "[a * b, [a, b]]"))
+    inputs = [2.0, -1.5, 4.0, 1.5]
+    gradients = replay(widget.graph, inputs)[1]
+    assert wrong.walk(widget.graph, inputs, widget.last)["gradients"][0] != gradients[0]
+    assert node(widget).walk(widget.graph, inputs, widget.last)["gradients"][0] == gradients[0]

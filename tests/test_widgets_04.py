@@ -154,3 +154,50 @@ def test_picture_has_a_bar_for_each_state(depth):
     np.testing.assert_allclose(bottoms, np.minimum(widget.gradients, 1), rtol=1e-9)
     np.testing.assert_allclose(tops, np.maximum(widget.gradients, 1), rtol=1e-9)
     assert ax.get_ylim()[0] < widget.gradients.min()
+
+
+# ---------------------------------------------------------------- in the browser
+
+
+def random_states(count):
+    rng = np.random.default_rng(0)
+    for _ in range(count):
+        yield {
+            "depth": int(rng.integers(2, 51)),
+            "activation": str(rng.choice(list(ACTIVATIONS))),
+            "initialization": str(rng.choice(list(INITIALIZATIONS))),
+            "normalization": str(rng.choice(NORMALIZATIONS)),
+            "skip": str(rng.choice(["no", "yes"])),
+            "seed": int(rng.integers(0, 100)),
+        }
+
+
+def test_the_scripts_flow_equals_numpy(node):
+    widget = GradientFlow()
+    compared = 0
+    for state in random_states(80):
+        gradients, sizes = flow(**state)
+        if gradients[0] > 1e5 * gradients[-1] and state["activation"] != "ReLU":
+            continue  # rounding errors grow as the gradient does; only ReLU's grow with the values
+        shown = node(widget).flow(state, widget.constants)
+        for name, wanted in (("gradients", gradients), ("sizes", sizes)):
+            got = np.array(shown[name], float)
+            np.testing.assert_allclose(got, wanted, rtol=1e-7, err_msg=f"{name} {state}")
+        compared += 1
+    assert compared > 60
+
+
+def test_the_scripts_numbers_equal_numpy(node):
+    widget = GradientFlow()
+    seen = set()
+    for state in random_states(12):
+        state |= {"depth": min(state["depth"], 15)}
+        gradients, sizes = flow(**state)
+        shown = node(widget).numbers(state, widget.constants)
+        r = gradients[0] / gradients[-1]
+        wanted = {"ratio": r, "factor": r ** (1 / state["depth"]), "size": sizes[-1]}
+        for name, value in wanted.items():
+            assert shown[name] == pytest.approx(value, rel=1e-6), (name, state)
+        assert f"The gradient {shown['fate']}" in GradientFlow(**state).describe()
+        seen.add(str(shown))
+    assert len(seen) == 12

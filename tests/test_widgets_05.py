@@ -236,3 +236,93 @@ def test_pad_picture_shows_the_numbers():
     for part, at in ((first, 1), (second, 4)):
         shown = np.array([ax.images[0].get_array() for ax in part.axes])
         np.testing.assert_array_equal(shown, pad.activations[at])
+
+
+# ---------------------------------------------------------------- in the browser
+
+
+def random_state(rng):
+    return {
+        "kernel": (np.round(rng.uniform(-4, 4, (3, 3)) * 2) / 2).tolist(),
+        "position": rng.integers(6, 30, 2).tolist(),
+        "stride": str(rng.integers(1, 3)),
+        "padding": str(rng.integers(0, 2)),
+        "dilation": str(rng.integers(1, 3)),
+        "operation": str(rng.choice(OPERATIONS)),
+    }
+
+
+def reader(rng, padding=0):
+    """A network with two convolutions, as DigitPad shows it."""
+    return layers.Sequential(
+        layers.Conv2d(1, 8, 5, padding=padding, rng=rng), layers.ReLU(), layers.MaxPool2d(2),
+        layers.Conv2d(8, 16, 5, padding=padding, rng=rng), layers.ReLU(), layers.MaxPool2d(3),
+        layers.Flatten(), layers.Linear(16 * (16 if padding else 4), 10, rng=rng),
+    )  # fmt: skip
+
+
+def random_strokes(rng):
+    """One to four wandering lines, a dot among them."""
+    lines = [
+        np.clip(rng.uniform(0.2, 0.8, 2) + rng.normal(0, 0.08, (n, 2)).cumsum(0), 0, 1).tolist()
+        for n in rng.integers(2, 12, rng.integers(1, 4))
+    ]
+    return [*lines, [rng.uniform(0, 1, 2).tolist()]] if rng.random() < 0.3 else lines
+
+
+def test_the_scripts_feature_maps_equal_numpy(node):
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        state = random_state(rng)
+        image = rng.uniform(0, 1, (28, 28))
+        settings = [int(state[key]) for key in ("stride", "padding", "dilation")]
+        arguments = [image.tolist(), state["kernel"], *settings, state["operation"]]
+        shown = node(ConvolutionStepper()).convolve(*arguments)
+        np.testing.assert_allclose(shown, convolve(*arguments), rtol=1e-12, atol=1e-12)
+
+
+def test_the_scripts_sum_equals_python(node):
+    widget = ConvolutionStepper()
+    rng = np.random.default_rng(1)
+    seen = set()
+    for _ in range(40):
+        state = random_state(rng) | {"picture": str(rng.choice([n for n, _ in widget.pictures]))}
+        for key, value in state.items():
+            setattr(widget, key, value)
+        shown = node(widget).numbers(widget.image, state)
+        assert shown["sum"] == pytest.approx(widget.value, rel=1e-12, abs=1e-12)
+        assert (shown["i"], shown["j"]) == widget.place
+        assert np.shape(shown["map"]) == widget.feature_map.shape
+        assert np.sum(shown["products"]) == pytest.approx(widget.value, rel=1e-12, abs=1e-12)
+        seen.add(widget.value)
+    assert len(seen) >= 10  # the states do differ
+
+
+@pytest.mark.parametrize("padding", [0, 2])
+def test_every_layer_of_the_script_equals_the_engine(padding, node):
+    rng = np.random.default_rng(padding)
+    pad = DigitPad(reader(rng, padding))
+    model = node(pad).keep("unpack", pad.layers, pad.weights)
+    for _ in range(15):
+        pad.strokes = random_strokes(rng)
+        shown = node(pad).numbers(model, pad.strokes, pad.constants)
+        np.testing.assert_allclose(
+            shown["image"], render(pad.strokes).ravel(), rtol=1e-9, atol=1e-9
+        )
+        for theirs, ours in zip(shown["outputs"], pad.activations, strict=True):
+            np.testing.assert_allclose(theirs["data"], ours.ravel(), atol=2e-6)  # of float32
+            assert tuple(theirs["shape"]) == ours.shape
+        np.testing.assert_allclose(shown["p"], pad.probabilities, atol=1e-6)
+
+
+def test_the_scripts_answer_equals_python(node):
+    rng = np.random.default_rng(2)
+    pad = DigitPad(reader(rng))
+    model = node(pad).keep("unpack", pad.layers, pad.weights)
+    for _ in range(10):
+        pad.strokes = random_strokes(rng)
+        shown = node(pad).numbers(model, pad.strokes, pad.constants)
+        assert shown["answer"] == int(pad.answer)
+        assert shown["probability"] == pytest.approx(pad.probabilities.max(), abs=1e-6)
+        np.testing.assert_allclose(shown["p"], pad.probabilities, atol=1e-6)
+    assert node(pad).numbers(model, [], pad.constants)["answer"] == -1

@@ -140,3 +140,14 @@ def test_lengths_are_checked(answers):
         mistake_browser(images[1:], labels, probabilities, "abcd")
     with pytest.raises(ValueError, match="4 columns but 5 class names"):
         mistake_browser(images, labels, probabilities, "abcde")
+
+
+def test_the_scripts_numbers_equal_python(node):
+    board = AblationBoard()
+    for bits in np.random.default_rng(0).permutation(64)[:30].tolist():
+        board.tricks = [t for i, t in enumerate(TRICKS) if bits >> i & 1]
+        given = {"table": board.table, "tricks": board.tricks}
+        shown = node(board).numbers(given, board.constants)
+        assert shown["accuracy"] == pytest.approx(board.accuracy, abs=1e-12)
+        assert shown["ticked"] == len(board.tricks)
+        np.testing.assert_allclose(shown["changes"], [*board.changes.values()], atol=1e-12)

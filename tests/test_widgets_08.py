@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import traitlets
 
+from tests.support.javascript import state_of
 from utils import recorded
 from utils.engine import no_grad
 from utils.models.rnn import LetterRNN
@@ -186,3 +187,50 @@ def test_the_writers_picture_follows_the_state(state):
     data, metadata = WordWriter(**state)._repr_mimebundle_()
     assert data["image/png"] != WordWriter()._repr_mimebundle_()[0]["image/png"]
     assert metadata["image/png"]["alt"] == WordWriter(**state).describe()
+
+
+# ---------------------------------------------------------------- in the browser
+
+STARTS = ["", "q", "th", "str", "unhappil", "zzz"]
+
+
+def random_step(rng):
+    chosen = {"inputs": rng.uniform(-2, 2, 6).tolist(), "step": int(rng.integers(0, 13))}
+    return chosen | dict(zip("wub", rng.uniform(-3, 3, 3).tolist(), strict=True))
+
+
+def random_beginning(rng):
+    return {
+        "start": str(rng.choice(STARTS)),
+        "temperature": float(rng.uniform(0.1, 2)),
+        "seed": int(rng.integers(0, 100)),
+    }
+
+
+def test_the_scripts_states_and_gradients_equal_numpy(node):
+    stepper = RNNStepper()
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        for key, value in random_step(rng).items():
+            setattr(stepper, key, value)
+        shown = node(stepper).numbers(state_of(stepper))
+        for theirs, ours in ((shown["states"], stepper.states),
+                             (shown["gradients"], stepper.gradients)):  # fmt: skip
+            np.testing.assert_allclose(theirs, ours, rtol=1e-9, atol=1e-12)
+        assert shown["slope"] == pytest.approx(stepper.slope, rel=1e-9, abs=1e-12)
+
+
+def test_the_scripts_words_and_probabilities_equal_numpy(node):
+    writer = WordWriter()
+    script = node(writer)
+    network = script.keep("unfold", writer.weights, writer.hidden, writer.constants)
+    rng = np.random.default_rng(1)
+    for _ in range(25):
+        for key, value in random_beginning(rng).items():
+            setattr(writer, key, value)
+        shown = script.numbers(network, state_of(writer), writer.constants)
+        np.testing.assert_allclose(shown["p"], writer.probabilities, rtol=1e-9, atol=1e-12)
+        assert shown["next"] == writer.probabilities.argmax()
+        assert shown["probability"] == max(shown["p"])
+        assert shown["entropy"] == pytest.approx(writer.entropy, abs=1e-9)
+        assert shown["words"] == writer.words

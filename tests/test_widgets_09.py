@@ -5,6 +5,7 @@ import pytest
 import torch
 import traitlets
 
+from tests.support.javascript import state_of
 from utils import layers, recorded
 from utils.datasets import load_names
 from utils.engine import Tensor
@@ -12,7 +13,7 @@ from utils.metrics import accuracy
 from utils.models.rnn import LastState
 from utils.recorded import adding, names_lstm
 from utils.recorded.names_lstm import parts_of
-from utils.text import encode_letters
+from utils.text import ALPHABET, encode_letters
 from utils.training import evaluate
 from utils.widgets import GateViewer, adding_lengths
 from utils.widgets.gate_viewer import MAPS, gates
@@ -90,7 +91,7 @@ def test_every_state_has_words_and_a_picture(name):
     t, k = viewer.place
     assert (t, k) == (max(len(name) - 1, 0), 11)
     axes = viewer.draw().axes
-    assert [ax.get_title() for ax in axes] == [title for title, _ in MAPS.values()]
+    assert [ax.get_title() for ax in axes] == [title for title, *_ in MAPS.values()]
     for ax, key in zip(axes, MAPS, strict=True):
         if name:
             np.testing.assert_array_equal(ax.images[0].get_array(), viewer.values[key].T)
@@ -202,3 +203,41 @@ def test_every_length_shows_its_runs():
             assert f"{line.get_label()}: {words}" in explorer.readout.value
         seen.add(explorer.image.value)
     assert len(seen) == len(adding.LENGTHS)
+
+
+# ---------------------------------------------------------------- in the browser
+
+
+def random_name(rng):
+    return "".join(rng.choice(list(ALPHABET), rng.integers(1, 17)))
+
+
+def test_all_gates_of_the_script_equal_numpy(node):
+    viewer = GateViewer()
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        name = random_name(rng)
+        shown, ours = node(viewer).gates(viewer.weights, name), gates(viewer.weights, name)
+        assert set(shown) == set(ours)
+        for key, values in ours.items():
+            np.testing.assert_allclose(shown[key], values, rtol=1e-11, atol=1e-12)
+
+
+def test_the_scripts_numbers_equal_python(node):
+    viewer = GateViewer()
+    rng = np.random.default_rng(1)
+    for _ in range(25):
+        viewer.name = random_name(rng)
+        viewer.letter, viewer.unit = int(rng.integers(16)), int(rng.integers(32))
+        shown = node(viewer).numbers(viewer.weights, state_of(viewer), viewer.constants)
+        t, k = viewer.place
+        assert (shown["t"], shown["k"]) == (t, k)
+        assert list(shown["here"]) == list(MAPS)
+        for key in MAPS:
+            wanted = viewer.values[key][t, k]
+            assert shown["here"][key] == pytest.approx(wanted, rel=1e-11, abs=1e-12)
+        np.testing.assert_allclose(shown["p"], viewer.values["p"][t], rtol=1e-11)
+    viewer.name = ""
+    shown = node(viewer).numbers(viewer.weights, state_of(viewer), viewer.constants)
+    assert set(shown["here"].values()) == {0}
+    assert shown["p"] == [0] * len(viewer.class_names)

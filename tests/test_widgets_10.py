@@ -14,6 +14,7 @@ from utils.datasets import load_pronunciations
 from utils.metrics import error_rate
 from utils.models.seq2seq import Pronouncer, pronounce
 from utils.recorded import pronouncer
+from utils.text import ALPHABET, FIRST
 from utils.widgets import PronunciationMap
 from utils.widgets.pronunciation_map import PHONEMES, speak
 
@@ -140,3 +141,46 @@ def test_a_network_that_says_nothing(monkeypatch):
 def test_it_refuses(state, words):
     with pytest.raises(traitlets.TraitError, match=words):
         PronunciationMap(**state)
+
+
+# ---------------------------------------------------------------- in the browser
+
+
+def random_word(rng):
+    return "".join(rng.choice(list(ALPHABET), rng.integers(1, 13)))
+
+
+@pytest.fixture
+def speaking(node):
+    """Return a widget, its script, and a function that keeps what the script says to a word."""
+    speaker = PronunciationMap()
+    script = node(speaker)
+    net = script.keep("unpack", speaker.arrays, speaker.weights, speaker.scales)
+    return speaker, script, lambda word, t: script.keep("speak", word, net, speaker.constants, t)
+
+
+def test_every_number_of_the_script_equals_numpy(speaking, node):
+    speaker, script, _ = speaking
+    net = script.keep("unpack", speaker.arrays, speaker.weights, speaker.scales)
+    rng = np.random.default_rng(0)
+    for word in ["knight", "phonetic", *(random_word(rng) for _ in range(20))]:
+        temperature = float(rng.choice([1, 5, 30, 100]))
+        shown = script.speak(word, net, speaker.constants, temperature)
+        ours = speak(word, pronouncer.weights(), temperature)
+        assert tuple(PHONEMES[code - FIRST] for code in shown["codes"]) == ours.phonemes
+        np.testing.assert_allclose(shown["probabilities"], ours.probabilities, atol=1e-12)
+        weights = np.reshape(shown["weights"], ours.weights.shape)
+        np.testing.assert_allclose(weights, ours.weights, atol=1e-12)
+
+
+def test_the_scripts_numbers_equal_python(speaking):
+    speaker, script, say = speaking
+    rng = np.random.default_rng(1)
+    for _ in range(15):
+        speaker.word, speaker.step = random_word(rng), int(rng.integers(0, 18))
+        speaker.temperature = int(rng.integers(1, 101))
+        answer = say(speaker.word, speaker.temperature)
+        shown = script.numbers(answer, speaker.step, speaker.constants)
+        assert shown["probability"] == pytest.approx(speaker.probability, abs=1e-12)
+        assert shown["weight"] == pytest.approx(speaker.weight, abs=1e-12)
+        assert shown["row"] == min(speaker.step, len(speaker.answer.phonemes) - 1)

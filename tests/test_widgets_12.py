@@ -106,3 +106,30 @@ def test_the_picture_shows_the_numbers():
     assert metadata["image/png"]["alt"] == latent.describe()
     latent.ground = GROUNDS[1]
     assert latent._repr_mimebundle_()[0]["image/png"] != data["image/png"]
+
+
+# ---------------------------------------------------------------- in the browser
+
+
+def test_the_scripts_pixels_equal_numpy(node):
+    latent = LatentMap()
+    layers = node(latent).keep("unpack", latent.sizes, latent.weights)
+    z = np.random.default_rng(0).uniform(-VIEW, VIEW, (40, 2))
+    shown = [node(latent).decode(layers, code) for code in z]
+    np.testing.assert_allclose(shown, decode(latent._weights, z), rtol=1e-9, atol=1e-12)
+
+
+def test_the_scripts_numbers_equal_python(node):
+    latent = LatentMap()
+    layers = node(latent).keep("unpack", latent.sizes, latent.weights)
+    rng = np.random.default_rng(1)
+    seen = set()
+    for _ in range(30):
+        latent.position = np.round(rng.uniform(-VIEW, VIEW, 2), 2)
+        shown = node(latent).numbers(layers, latent.codes, latent.labels, latent.position)
+        assert (shown["z1"], shown["z2"]) == latent.position
+        assert shown["nearest"] == latent.nearest
+        assert shown["ink"] == pytest.approx(latent.ink, rel=1e-9)
+        np.testing.assert_allclose(shown["pixels"], latent.image.ravel(), rtol=1e-9, atol=1e-12)
+        seen.add(latent.nearest)
+    assert len(seen) >= 6

@@ -12,14 +12,16 @@ import torch
 import traitlets
 from scipy.stats import norm
 
+from tests.support.javascript import state_of
 from utils import recorded
 from utils.datasets import ring
+from utils.models import gan
 from utils.recorded import generator, judge
 from utils.recorded import ring as record
 from utils.widgets import GanStepper, LatentWalk, RingFilm
 from utils.widgets import gan_stepper as stepper
 from utils.widgets.gan_stepper import LOSSES, MAX_MOVES, TARGETS
-from utils.widgets.latent_walk import PATHS, SHOWN, between, pack
+from utils.widgets.latent_walk import DIGITS, PATHS, SHOWN, between, pack
 
 # ---------------------------------------------------------------- the stepper
 
@@ -341,3 +343,86 @@ def test_the_picture_of_the_walk_shows_all_of_it():
 def test_a_state_that_makes_no_sense_is_refused(widget, state, words):
     with pytest.raises(traitlets.TraitError, match=words):
         widget(**state)
+
+
+# ---------------------------------------------------------------- in the browser
+
+
+def random_game(rng):
+    return {
+        "moves": "".join(rng.choice(["D", "G"], rng.integers(0, 120), p=[0.8, 0.2])),
+        "target": str(rng.choice(list(TARGETS))),
+        "loss": str(rng.choice(LOSSES)),
+        "rate": round(float(rng.uniform(0.01, 1)), 2),
+    }
+
+
+def random_walk(rng):
+    return {
+        "start": str(rng.choice(DIGITS)),
+        "end": str(rng.choice(DIGITS)),
+        "t": round(float(rng.uniform(0, 1)), 2),
+        "path": str(rng.choice(PATHS)),
+    }
+
+
+def numbers_of_script(node, game):
+    script, constants = node(game), game.constants
+    rules = script.keep("rules", state_of(game), constants)
+    played = script.keep("advance", script.keep("begin", constants), game.moves, rules, constants)
+    shown = script.numbers(played, constants["TARGETS"][game.target], rules, constants)
+    return shown, script.curves(played, constants["TARGETS"][game.target], constants)
+
+
+def test_the_scripts_game_equals_numpy(node):
+    game = GanStepper()
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        for name, value in random_game(rng).items():
+            setattr(game, name, value)
+        shown, curves = numbers_of_script(node, game)
+        assert shown == pytest.approx(game.numbers, rel=1e-7, abs=1e-9)
+        for key, values in game.curves.items():
+            theirs = [point[key] for point in curves]
+            np.testing.assert_allclose(theirs, values, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("moves", ["DDDDDG" * 200, "D" * 600 + "G" * 600])
+def test_long_games_of_the_script_equal_numpy(moves, node):
+    game = GanStepper(moves=moves)  # it settles; with two bumps it wanders, and last digits count
+    assert numbers_of_script(node, game)[0] == pytest.approx(game.numbers, rel=1e-3, abs=1e-3)
+
+
+def test_the_scripts_film_equals_the_record(node):
+    film = RingFilm()
+    for film.setting in record.SETTINGS:
+        for film.frame in range(record.FRAMES):
+            assert node(film).numbers(film.films, film.setting, film.frame) == film.numbers
+
+
+def test_the_scripts_pictures_and_paths_equal_numpy(node):
+    walk = LatentWalk()
+    network = node(walk).keep("unpack", walk.weights, walk.shapes)
+    z = np.random.default_rng(2).normal(size=(12, gan.LATENT))
+    shown = [node(walk).generate(network, latent) for latent in z]
+    wanted = gan.apply_folded(generator.weights(), z).reshape(12, -1)
+    np.testing.assert_allclose(shown, wanted, rtol=1e-9, atol=1e-12)
+    for path in PATHS:
+        for t in (0, 0.2, 1):
+            here = node(walk).between(z[0], z[1], t, path)
+            np.testing.assert_allclose(here, between(z[0], z[1], t, path), atol=1e-12)
+            same = node(walk).between(z[0], z[0], t, path)
+            np.testing.assert_allclose(same, z[0], atol=1e-12)
+
+
+def test_the_scripts_walk_equals_python(node):
+    walk = LatentWalk()
+    network = node(walk).keep("unpack", walk.weights, walk.shapes)
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        for name, value in random_walk(rng).items():
+            setattr(walk, name, value)
+        shown = node(walk).numbers(network, walk.anchors, state_of(walk))
+        assert shown["length"] == pytest.approx(np.linalg.norm(walk.latent), rel=1e-9)
+        assert shown["ink"] == pytest.approx(walk.image.mean(), rel=1e-9)
+        np.testing.assert_allclose(shown["image"], walk.image.ravel(), rtol=1e-9, atol=1e-12)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.browser import lab as jupyter
-from utils.layers.activations import ACTIVATIONS, activation
+from tests.test_widgets import expected, random_states
 from utils.widgets import ActivationExplorer, NeuronPlayground, XorBuilder
 from utils.widgets.neuron_playground import neuron
 from utils.widgets.xor_builder import xor_network
@@ -29,61 +29,25 @@ CLASSES = {
 }
 
 
-def random_states(name, rng, count=60):
-    """Draw states over the whole range, some of them on the grid where ties happen."""
-    for i in range(count):
-
-        def draw(limit, shape=(), on_grid=i % 2):
-            values = rng.uniform(-limit, limit, shape)
-            return np.round(values * 2) / 2 if on_grid else values
-
-        function = {"activation": str(rng.choice(ACTIVATIONS))}
-        if name == "playground":
-            yield {"w": draw(3, 2), "b": draw(6), **function}
-        elif name == "explorer":
-            yield {"z": draw(4), "alpha": abs(draw(0.5)), **function}
-        else:
-            yield {"w": draw(2, (2, 2)), "b": draw(3, 2), "v": draw(2, 2), "c": draw(2)}
-
-
-def expected(widget, state):
-    """The numbers of NumPy's version."""
-    if isinstance(widget, NeuronPlayground):
-        answer = neuron(widget.points, widget.labels, state["w"], state["b"])
-        return {"accuracy": answer.accuracy, "mistakes": answer.wrong.sum()}
-    if isinstance(widget, ActivationExplorer):
-        f, slope = activation(state["activation"], state["z"], state["alpha"])
-        return {"z": state["z"], "f": f, "slope": slope}
-    _, y = xor_network(state["w"], state["b"], state["v"], state["c"])
-    return {"right": (y == [0, 1, 1, 0]).sum()}
-
-
-def to_json(state):
-    return {k: v if isinstance(v, str) else np.asarray(v).tolist() for k, v in state.items()}
-
-
 @pytest.mark.parametrize("name", CLASSES)
-def test_numbers_equal_numpy(name, plain, page):
+def test_the_readout_shows_the_numbers(name, plain, page):
     widget = CLASSES[name]()
     hero = plain(widget)
-    seen = set()
-    for state in random_states(name, np.random.default_rng(0)):
-        jupyter.set_plain(page, **to_json(state))
+    for state in random_states(CLASSES[name], np.random.default_rng(0), 4):
+        jupyter.set_plain(page, **state)
         shown, wanted = jupyter.readout(hero), expected(widget, state)
         assert shown.keys() == wanted.keys()
         for key, value in wanted.items():
             np.testing.assert_allclose(
                 shown[key], value, rtol=1e-12, atol=1e-15, err_msg=str(state)
             )
-        seen.add(str(shown))
-    assert len(seen) >= (3 if name == "builder" else 15)  # the states do differ
 
 
-def test_truth_table_equals_numpy(plain, page):
+def test_the_truth_table_shows_the_numbers(plain, page):
     hero = plain(XorBuilder())
     seen = set()
-    for state in random_states("builder", np.random.default_rng(4)):
-        jupyter.set_plain(page, **to_json(state))
+    for state in random_states(XorBuilder, np.random.default_rng(4), 6):
+        jupyter.set_plain(page, **state)
         rows = [row.split() for row in hero.locator("tbody tr").all_inner_texts()]
         h, y = xor_network(**state)
         for (x1, x2, h1, h2, answer, target, mark), hidden, one in zip(rows, h, y, strict=True):
@@ -91,13 +55,13 @@ def test_truth_table_equals_numpy(plain, page):
             assert int(target) == int(x1) ^ int(x2)
             assert mark == ("✔" if answer == target else "✘")
         seen.add(str(rows))
-    assert len(seen) >= 10
+    assert len(seen) >= 3
 
 
-def test_shading_of_the_playground_is_the_output_of_the_neuron(plain, page):
+def test_the_playground_is_shaded_by_the_output_of_the_neuron(plain, page):
     hero = plain(NeuronPlayground())
-    for state in random_states("playground", np.random.default_rng(1), 20):
-        jupyter.set_plain(page, **to_json(state))
+    for state in random_states(NeuronPlayground, np.random.default_rng(1), 4):
+        jupyter.set_plain(page, **state)
         span, line, stops = hero.evaluate("""(root) => {
           const field = root.querySelector("rect[data-span]");
           const gradient = root.querySelector("linearGradient");
@@ -127,8 +91,8 @@ def test_xor_region_is_where_the_network_says_one(plain, page):
     grid = np.linspace(-0.55, 1.55, 20)
     points = np.stack(np.meshgrid(grid, grid), -1).reshape(-1, 2)
     answers = set()
-    for state in random_states("builder", np.random.default_rng(2), 20):
-        jupyter.set_plain(page, **to_json(state))
+    for state in random_states(XorBuilder, np.random.default_rng(2), 4):
+        jupyter.set_plain(page, **state)
         inside = hero.evaluate(
             """(root, points) => {
           const svg = root.querySelector("svg");
@@ -139,27 +103,12 @@ def test_xor_region_is_where_the_network_says_one(plain, page):
         }""",
             points.tolist(),
         )
-        w, b = state["w"], state["b"]
+        w, b = np.array(state["w"]), state["b"]
         near = (np.abs(points @ w.T + b) < 1e-2).any(1)
         y = xor_network(w, b, state["v"], state["c"], points)[1]
         assert (np.array(inside) == (y == 1))[~near].all(), state
         answers.update(y.tolist())
     assert answers == {0, 1}
-
-
-def test_a_wrong_number_is_seen(plain, page):
-    """The comparison above is no empty ritual: a wrong formula in the script turns it red."""
-    widget = ActivationExplorer()
-    right = "sigmoid(z) * sigmoid(-z)"
-    assert right in str(widget._esm)
-    widget._esm = str(widget._esm).replace(right, "sigmoid(z) * sigmoid(z)")
-    hero = plain(widget)
-    state = {"activation": "sigmoid", "z": 1.0, "alpha": 0.1}
-    jupyter.set_plain(page, **state)
-    with pytest.raises(AssertionError):
-        np.testing.assert_allclose(
-            jupyter.readout(hero)["slope"], expected(widget, state)["slope"], rtol=1e-12
-        )
 
 
 def test_touch_drags_the_arrow(browser, page):
@@ -228,9 +177,8 @@ def test_python_and_browser_share_the_state(open_notebook):
     for i, name in enumerate(CLASSES):
         hero = notebook.heroes().nth(i)
         widget = CLASSES[name]()
-        for state in random_states(name, np.random.default_rng(3), 4):
-            values = to_json(state)
-            notebook.kernel(f"for k, v in {values!r}.items(): setattr({name}, k, v)")
+        for state in random_states(CLASSES[name], np.random.default_rng(3), 4):
+            notebook.kernel(f"for k, v in {state!r}.items(): setattr({name}, k, v)")
             notebook.settle()
             shown = jupyter.readout(hero)
             for key, value in expected(widget, state).items():

@@ -6,54 +6,18 @@ import numpy as np
 import pytest
 
 from tests.browser import lab as jupyter
+from tests.test_widgets_02 import random_states
 from utils.widgets import OptimizerRace
-from utils.widgets.optimizer_race import BATCHES, RACERS, STEPS, SURFACES, loss, race
+from utils.widgets.optimizer_race import STEPS, loss, race
 
 pytestmark = pytest.mark.browser
 
 
-def random_states(count):
-    rng = np.random.default_rng(0)
-    for i in range(count):
-        yield {
-            "surface": SURFACES[i % 4],
-            "start": rng.uniform(-2, 2, 2).tolist(),
-            "step_size": float(10 ** rng.uniform(-3, -0.8)),
-            "momentum": float(rng.uniform(0, 0.95)),
-            "batch": str(rng.choice(BATCHES)),
-        }
-
-
-def test_trajectories_equal_numpy_over_50_steps(plain, page):
-    widget = OptimizerRace()
-    plain(widget)
-    page.evaluate(
-        """async (script) => {
-          const source = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
-          window.race = (await import(source)).race;
-        }""",
-        str(widget._esm),
-    )
-    for state in random_states(60):
-        shown = page.evaluate(
-            """(state) => race({
-              ...state, points: model.get("points"), tilts: model.get("tilts"),
-            }, 50)""",
-            state,
-        )
-        wanted = race(**state, steps=50)
-        assert list(shown) == list(RACERS)
-        for name in RACERS:
-            np.testing.assert_allclose(
-                shown[name], wanted[name], rtol=1e-9, atol=1e-10, err_msg=f"{name} {state}"
-            )
-
-
-def test_readout_equals_numpy(plain, page):
+def test_the_readout_shows_the_numbers(plain, page):
     hero = plain(OptimizerRace())
     rng = np.random.default_rng(1)
     seen = set()
-    for state in random_states(16):
+    for state in random_states(4):
         step = int(rng.integers(0, 51))
         jupyter.set_plain(page, **state, step=step)
         shown = jupyter.readout(hero)
@@ -63,7 +27,7 @@ def test_readout_equals_numpy(plain, page):
                 shown[name], height, rtol=1e-8, atol=1e-12, err_msg=str(state)
             )
         seen.add(str(shown))
-    assert len(seen) == 16
+    assert len(seen) == 4
 
 
 def test_play_pause_step_reset(plain, page):

@@ -6,52 +6,17 @@ import numpy as np
 import pytest
 
 from tests.browser import lab as jupyter
+from tests.test_widgets_04 import random_states
 from utils.widgets import GradientFlow
-from utils.widgets.gradient_flow import ACTIVATIONS, INITIALIZATIONS, NORMALIZATIONS, flow
+from utils.widgets.gradient_flow import flow
 
 pytestmark = pytest.mark.browser
 
 
-def random_states(count):
-    rng = np.random.default_rng(0)
-    for _ in range(count):
-        yield {
-            "depth": int(rng.integers(2, 51)),
-            "activation": str(rng.choice(list(ACTIVATIONS))),
-            "initialization": str(rng.choice(list(INITIALIZATIONS))),
-            "normalization": str(rng.choice(NORMALIZATIONS)),
-            "skip": str(rng.choice(["no", "yes"])),
-            "seed": int(rng.integers(0, 100)),
-        }
-
-
-def test_flow_equals_numpy(plain, page):
-    widget = GradientFlow()
-    plain(widget)
-    page.evaluate(
-        """async (script) => {
-          const source = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
-          window.flow = (await import(source)).flow;
-        }""",
-        str(widget._esm),
-    )
-    compared = 0
-    for state in random_states(80):
-        gradients, sizes = flow(**state)
-        if gradients[0] > 1e5 * gradients[-1] and state["activation"] != "ReLU":
-            continue  # rounding errors grow as the gradient does; only ReLU's grow with the values
-        shown = page.evaluate("(state) => flow(state)", state)
-        for name, wanted in (("gradients", gradients), ("sizes", sizes)):
-            got = np.array(shown[name], float)  # numbers beyond 2⁶³ come as Python integers
-            np.testing.assert_allclose(got, wanted, rtol=1e-7, err_msg=f"{name} {state}")
-        compared += 1
-    assert compared > 60
-
-
-def test_readout_equals_numpy(plain, page):
+def test_the_readout_shows_the_numbers(plain, page):
     hero = plain(GradientFlow())
     seen = set()
-    for state in random_states(12):
+    for state in random_states(3):
         state |= {"depth": min(state["depth"], 15)}
         jupyter.set_plain(page, **state)
         gradients, sizes = flow(**state)
@@ -67,7 +32,7 @@ def test_readout_equals_numpy(plain, page):
             assert shown[name] == pytest.approx(value, rel=1e-6), (name, state)
         assert hero.locator("rect[fill]").count() == state["depth"] + 1
         seen.add(str(shown))
-    assert len(seen) == 12
+    assert len(seen) == 3
 
 
 def test_bars_stand_for_the_logarithm(plain, page):

@@ -6,76 +6,23 @@ import numpy as np
 import pytest
 
 from tests.browser import lab as jupyter
-from utils import layers
+from tests.test_widgets_05 import random_state, random_strokes, reader
 from utils.widgets import ConvolutionStepper, DigitPad
-from utils.widgets.convolution_stepper import KERNELS, OPERATIONS, convolve
-from utils.widgets.digit_pad import THREE, render
+from utils.widgets.convolution_stepper import KERNELS
+from utils.widgets.digit_pad import THREE
 
 pytestmark = pytest.mark.browser
-
-
-def load(page, widget):
-    """Make what the widget's script exports available as ``window.script``."""
-    page.evaluate(
-        """async (script) => {
-          const source = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
-          window.script = await import(source);
-        }""",
-        str(widget._esm),
-    )
-
-
-def network(rng, padding=0):
-    return layers.Sequential(
-        layers.Conv2d(1, 8, 5, padding=padding, rng=rng), layers.ReLU(), layers.MaxPool2d(2),
-        layers.Conv2d(8, 16, 5, padding=padding, rng=rng), layers.ReLU(), layers.MaxPool2d(3),
-        layers.Flatten(), layers.Linear(16 * (16 if padding else 4), 10, rng=rng),
-    )  # fmt: skip
-
-
-def random_strokes(rng):
-    """One to four wandering lines, a dot among them."""
-    lines = [
-        np.clip(rng.uniform(0.2, 0.8, 2) + rng.normal(0, 0.08, (n, 2)).cumsum(0), 0, 1).tolist()
-        for n in rng.integers(2, 12, rng.integers(1, 4))
-    ]
-    return [*lines, [rng.uniform(0, 1, 2).tolist()]] if rng.random() < 0.3 else lines
 
 
 # ---------------------------------------------------------------- the stepper
 
 
-def random_state(rng):
-    return {
-        "kernel": (np.round(rng.uniform(-4, 4, (3, 3)) * 2) / 2).tolist(),
-        "position": rng.integers(6, 30, 2).tolist(),
-        "stride": str(rng.integers(1, 3)),
-        "padding": str(rng.integers(0, 2)),
-        "dilation": str(rng.integers(1, 3)),
-        "operation": str(rng.choice(OPERATIONS)),
-    }
-
-
-def test_feature_maps_equal_numpy(plain, page):
-    widget = ConvolutionStepper()
-    plain(widget)
-    load(page, widget)
-    rng = np.random.default_rng(0)
-    for _ in range(40):
-        state = random_state(rng)
-        image = rng.uniform(0, 1, (28, 28))
-        settings = [int(state[key]) for key in ("stride", "padding", "dilation")]
-        arguments = [image.tolist(), state["kernel"], *settings, state["operation"]]
-        shown = page.evaluate("(given) => script.convolve(...given)", arguments)
-        np.testing.assert_allclose(shown, convolve(*arguments), rtol=1e-12, atol=1e-12)
-
-
-def test_the_sum_equals_python(plain, page):
+def test_the_sum_is_shown(plain, page):
     widget = ConvolutionStepper()
     hero = plain(widget)
     rng = np.random.default_rng(1)
     seen = set()
-    for _ in range(40):
+    for _ in range(5):
         state = random_state(rng) | {"picture": str(rng.choice([n for n, _ in widget.pictures]))}
         jupyter.set_plain(page, **state)
         for key, value in state.items():
@@ -84,7 +31,7 @@ def test_the_sum_equals_python(plain, page):
         size = len(widget.feature_map)
         assert hero.locator("h4").nth(1).inner_text() == f"feature map, {size} × {size}"
         seen.add(widget.value)
-    assert len(seen) >= 10  # the states do differ
+    assert len(seen) >= 3  # the states do differ
 
 
 def test_window_by_keyboard_and_mouse(plain, page):
@@ -126,36 +73,11 @@ def test_weights_by_keyboard_mouse_and_preset(plain, page):
 # ---------------------------------------------------------------- the pad
 
 
-@pytest.mark.parametrize("padding", [0, 2])
-def test_every_layer_equals_the_engine(padding, plain, page):
-    rng = np.random.default_rng(padding)
-    pad = DigitPad(network(rng, padding))
-    plain(pad)
-    load(page, pad)
-    for _ in range(15):
-        strokes = random_strokes(rng)
-        image, outputs, probabilities = page.evaluate(
-            """(strokes) => {
-              const image = script.picture(strokes);
-              const layers = script.unpack(model.get("layers"), model.get("weights"));
-              const outputs = script.run(layers, image);
-              const data = outputs.map((output) => Array.from(output.data));
-              return [Array.from(image), data, script.probabilities(outputs)];
-            }""",
-            strokes,
-        )
-        np.testing.assert_allclose(image, render(strokes).ravel(), rtol=1e-9, atol=1e-9)
-        pad.strokes = strokes
-        for shown, ours in zip(outputs, pad.activations, strict=True):
-            np.testing.assert_allclose(shown, ours.ravel(), atol=2e-6)  # the engine has float32
-        np.testing.assert_allclose(probabilities, pad.probabilities, atol=1e-6)
-
-
-def test_readout_equals_python(plain, page):
+def test_the_readout_shows_the_numbers(plain, page):
     rng = np.random.default_rng(2)
-    pad = DigitPad(network(rng))
+    pad = DigitPad(reader(rng))
     hero = plain(pad)
-    for _ in range(10):
+    for _ in range(3):
         pad.strokes = random_strokes(rng)
         jupyter.set_plain(page, strokes=pad.strokes)
         shown = jupyter.readout(hero)
@@ -166,7 +88,7 @@ def test_readout_equals_python(plain, page):
 
 
 def test_draw_with_the_mouse(plain, page):
-    pad = DigitPad(network(np.random.default_rng(3)), strokes=[])
+    pad = DigitPad(reader(np.random.default_rng(3)), strokes=[])
     hero = plain(pad)
     assert "–" in hero.locator(".facts").inner_text()
     box = hero.locator("svg").first.bounding_box()
@@ -187,7 +109,7 @@ def test_draw_with_the_mouse(plain, page):
 
 
 def test_draw_with_the_keyboard(plain, page):
-    hero = plain(DigitPad(network(np.random.default_rng(4)), strokes=THREE, pen=(0.5, 0.2)))
+    hero = plain(DigitPad(reader(np.random.default_rng(4)), strokes=THREE, pen=(0.5, 0.2)))
     hero.get_by_role("button", name="Clear").click()
     pen = hero.get_by_role("slider", name="pen")
     pen.focus()
@@ -210,7 +132,7 @@ def test_draw_with_the_keyboard(plain, page):
 
 def test_a_full_pad_takes_no_more(plain, page):
     full = [np.random.default_rng(5).uniform(0, 1, (2000, 2)).tolist()]
-    hero = plain(DigitPad(network(np.random.default_rng(5)), strokes=full))
+    hero = plain(DigitPad(reader(np.random.default_rng(5)), strokes=full))
     jupyter.drag(page, hero.locator("svg").first, 30, 30)
     assert jupyter.state(page, "model.get('strokes').flat().length") == 2000
 
@@ -219,7 +141,7 @@ def test_a_full_pad_takes_no_more(plain, page):
 @pytest.mark.parametrize("name", ["stepper", "pad"])
 def test_nothing_is_cut_off(name, width, plain, page):
     page.set_viewport_size({"width": width, "height": 900})
-    pad = DigitPad(network(np.random.default_rng(6)))
+    pad = DigitPad(reader(np.random.default_rng(6)))
     hero = plain(ConvolutionStepper() if name == "stepper" else pad)
     assert jupyter.cut_off(hero) == []
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.browser import lab as jupyter
+from tests.test_widgets_08 import random_beginning, random_step
 from utils.widgets import RNNStepper, WordWriter
 
 pytestmark = pytest.mark.browser
@@ -20,13 +21,12 @@ def state(page, name):
 # ---------------------------------------------------------------- the stepper
 
 
-def test_states_and_gradients_equal_numpy(plain, page):
+def test_states_and_gradients_are_shown(plain, page):
     stepper = RNNStepper()
     hero = plain(stepper)
     rng = np.random.default_rng(0)
-    for _ in range(40):
-        chosen = {"inputs": rng.uniform(-2, 2, 6).tolist(), "step": int(rng.integers(0, 13))}
-        chosen |= dict(zip("wub", rng.uniform(-3, 3, 3).tolist(), strict=True))
+    for _ in range(4):
+        chosen = random_step(rng)
         jupyter.set_plain(page, **chosen)
         for key, value in chosen.items():
             setattr(stepper, key, value)
@@ -59,17 +59,12 @@ def test_steps_by_button_and_inputs_by_keyboard_and_mouse(plain, page):
 # ---------------------------------------------------------------- the writer
 
 
-def test_words_and_probabilities_equal_numpy(plain, page):
+def test_words_and_probabilities_are_shown(plain, page):
     writer = WordWriter()
     hero = plain(writer)
     rng = np.random.default_rng(1)
-    starts = ["", "q", "th", "str", "unhappil", "zzz"]
-    for _ in range(25):
-        chosen = {
-            "start": str(rng.choice(starts)),
-            "temperature": float(rng.uniform(0.1, 2)),
-            "seed": int(rng.integers(0, 100)),
-        }
+    for _ in range(4):
+        chosen = random_beginning(rng)
         jupyter.set_plain(page, **chosen)
         for key, value in chosen.items():
             setattr(writer, key, value)

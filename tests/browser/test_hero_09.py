@@ -6,37 +6,18 @@ import numpy as np
 import pytest
 
 from tests.browser import lab as jupyter
-from tests.browser.test_hero_05 import load
-from utils.text import ALPHABET
+from tests.test_widgets_09 import random_name
 from utils.widgets import GateViewer
-from utils.widgets.gate_viewer import MAPS, gates
+from utils.widgets.gate_viewer import MAPS
 
 pytestmark = pytest.mark.browser
 
 
-def random_name(rng):
-    return "".join(rng.choice(list(ALPHABET), rng.integers(1, 17)))
-
-
-def test_all_gates_equal_numpy(plain, page):
-    viewer = GateViewer()
-    plain(viewer)
-    load(page, viewer)
-    rng = np.random.default_rng(0)
-    for _ in range(40):
-        name = random_name(rng)
-        shown = page.evaluate("(name) => script.gates(model.get('weights'), name)", name)
-        ours = gates(viewer.weights, name)
-        assert set(shown) == set(ours)
-        for key, values in ours.items():
-            np.testing.assert_allclose(shown[key], values, rtol=1e-11, atol=1e-12)
-
-
-def test_readout_equals_python(plain, page):
+def test_the_readout_shows_the_numbers(plain, page):
     viewer = GateViewer()
     hero = plain(viewer)
     rng = np.random.default_rng(1)
-    for _ in range(25):
+    for _ in range(4):
         viewer.name = random_name(rng)
         viewer.letter, viewer.unit = int(rng.integers(16)), int(rng.integers(32))
         jupyter.set_plain(page, name=viewer.name, letter=viewer.letter, unit=viewer.unit)

@@ -6,47 +6,17 @@ import numpy as np
 import pytest
 
 from tests.browser import lab as jupyter
-from utils.recorded import pronouncer
-from utils.text import FIRST
+from tests.test_widgets_10 import random_word
 from utils.widgets import PronunciationMap
-from utils.widgets.pronunciation_map import PHONEMES, speak
 
 pytestmark = pytest.mark.browser
-ALPHABET = list("abcdefghijklmnopqrstuvwxyz")
 
 
-def random_word(rng):
-    return "".join(rng.choice(ALPHABET, rng.integers(1, 13)))
-
-
-def test_every_number_equals_numpy(plain, page):
-    speaker = PronunciationMap()
-    plain(speaker)
-    page.evaluate(
-        """async (source) => {
-          const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-          window.script = await import(url);
-          const parts = ["arrays", "weights", "scales"].map((key) => model.get(key));
-          window.net = script.unpack(...parts);
-        }""",
-        str(speaker._esm),
-    )
-    rng = np.random.default_rng(0)
-    for word in ["knight", "phonetic", *(random_word(rng) for _ in range(20))]:
-        temperature = float(rng.choice([1, 5, 30, 100]))
-        shown = page.evaluate("([word, t]) => script.speak(word, net, t)", [word, temperature])
-        ours = speak(word, pronouncer.weights(), temperature)
-        assert tuple(PHONEMES[code - FIRST] for code in shown["codes"]) == ours.phonemes
-        np.testing.assert_allclose(shown["probabilities"], ours.probabilities, atol=1e-12)
-        weights = np.reshape(shown["weights"], ours.weights.shape)
-        np.testing.assert_allclose(weights, ours.weights, atol=1e-12)
-
-
-def test_the_readout_equals_python(plain, page):
+def test_the_readout_shows_the_numbers(plain, page):
     speaker = PronunciationMap()
     hero = plain(speaker)
     rng = np.random.default_rng(1)
-    for _ in range(15):
+    for _ in range(4):
         speaker.word, speaker.step = random_word(rng), int(rng.integers(0, 18))
         speaker.temperature = int(rng.integers(1, 101))
         state = {name: getattr(speaker, name) for name in speaker.STATE}

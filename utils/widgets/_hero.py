@@ -86,15 +86,24 @@ class Hero(anywidget.AnyWidget):
     Attributes:
         caption: a sentence shown beneath the widget.
         alt: replaces the sentence of `describe`.
+        constants: what the script needs to know and Python has written: of each number of the
+            state its (low, high), of each choice its names, and all of `CONSTANTS`.
 
     """
 
     STATE: ClassVar[tuple[str, ...]] = ()
+    CONSTANTS: ClassVar[dict[str, Any]] = {}
     _css = HERE / "_hero.css"
     _ipython_display_ = None  # ipywidgets 7 would display through it and leave out the picture
 
     caption = traitlets.Unicode("").tag(sync=True)
     alt = traitlets.Unicode("").tag(sync=True)
+    constants = traitlets.Dict(read_only=True).tag(sync=True)
+
+    @traitlets.default("constants")
+    def _known_constants(self) -> dict[str, Any]:
+        limits = {name: _limits(self.traits()[name]) for name in self.STATE}
+        return {name: known for name, known in limits.items() if known} | self.CONSTANTS
 
     def draw(self) -> Figure:
         """Return the present state as a figure for paper and for pages without JavaScript."""
@@ -112,6 +121,17 @@ class Hero(anywidget.AnyWidget):
         data, metadata = super()._repr_mimebundle_(**kwargs)
         picture, about = plotting.png_bundle(self.draw(), self.alt or self.describe())
         return data | picture, metadata | about
+
+
+def _limits(trait: traitlets.TraitType[Any, Any]) -> tuple[Any, ...]:
+    """What a trait takes: its ends, its names, or () where it says neither."""
+    if isinstance(trait, Numbers):
+        return trait.low, trait.high
+    if isinstance(trait, Letters):
+        return trait.least, trait.most
+    if isinstance(trait, traitlets.Int):
+        return trait.min, trait.max
+    return tuple(trait.values) if isinstance(trait, traitlets.Enum) else ()
 
 
 def _frozen(value: Any) -> Any:

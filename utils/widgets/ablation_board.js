@@ -6,20 +6,17 @@ import { hero } from "./js/hero.js";
 import { clamp } from "./js/math.js";
 import { show } from "./js/text.js";
 
-const [LOW, HIGH] = [0.6, 0.85];
-
-/** The accuracy with the ticked ideas, and after the tick of each idea is changed. */
-export function readings(table, names, tricks) {
-  const bits = names.reduce((sum, name, i) => sum + (tricks.includes(name) ? 2 ** i : 0), 0);
-  return { accuracy: table[bits], toggled: names.map((_, i) => table[bits ^ (2 ** i)]) };
+/** The accuracy with the ticked ideas, and by how much the tick of each idea changes it. */
+export function numbers({ table, tricks }, { TRICKS }) {
+  const bits = TRICKS.reduce((sum, name, i) => sum + (tricks.includes(name) ? 2 ** i : 0), 0);
+  const accuracy = table[bits];
+  return { accuracy, ticked: tricks.length, changes: TRICKS.map((_, i) => table[bits ^ (2 ** i)] - accuracy) };
 }
-
-/** Where an accuracy stands on a bar. */
-const across = (value) => 400 * clamp((value - LOW) / (HIGH - LOW), 0, 1);
 
 function render({ model, el }) {
   const view = hero(model, el, "Ablation board");
-  const names = view.get("names");
+  const { TRICKS: names, SPAN } = view.constants;
+  const across = (value) => 400 * clamp((value - SPAN[0]) / (SPAN[1] - SPAN[0]), 0, 1);
   const panel = view.panel();
   const fact = facts(panel, { accuracy: "accuracy on unseen glyphs", ticked: "ideas" });
   const rows = names.map((name) => {
@@ -40,10 +37,10 @@ function render({ model, el }) {
 
   return view.start(() => {
     const tricks = view.get("tricks");
-    const { accuracy, toggled } = readings(view.get("table"), names, tricks);
+    const { accuracy, ticked, changes } = numbers({ table: view.get("table"), tricks }, view.constants);
     rows.forEach(({ tick, bar, mark, output }, i) => {
-      const change = toggled[i] - accuracy;
-      const [from, to] = [across(accuracy), across(toggled[i])];
+      const change = changes[i];
+      const [from, to] = [across(accuracy), across(accuracy + change)];
       const on = tricks.includes(names[i]);
       tick.textContent = `${on ? "☑" : "☐"} ${names[i]}`;
       tick.setAttribute("aria-checked", on);
@@ -57,7 +54,7 @@ function render({ model, el }) {
       output.dataset.value = String(change);
     });
     fact("accuracy", accuracy, `${show(100 * accuracy, 1)} %`);
-    fact("ticked", tricks.length, `${tricks.length} of ${names.length}`);
+    fact("ticked", ticked, `${ticked} of ${names.length}`);
     note.textContent = "Line: accuracy now. Bar and number: where this one change leads, in points of percent.";
     view.say(`accuracy ${show(100 * accuracy, 1)} percent with ${tricks.join(", ") || "no idea"}`);
   }, ["tricks", "table"]);

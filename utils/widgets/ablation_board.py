@@ -5,7 +5,7 @@ The runs are recorded.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
@@ -16,7 +16,7 @@ from utils.widgets._hero import Hero, script
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SPAN = (0.6, 0.85)  # of the bars; as in the script
+SPAN = (0.6, 0.85)  # of the bars
 
 
 class Tricks(traitlets.Tuple):
@@ -49,10 +49,10 @@ class AblationBoard(Hero):
     """
 
     STATE = ("tricks",)
+    CONSTANTS: ClassVar = {"TRICKS": TRICKS, "SPAN": SPAN}
     _esm = script("ablation_board")
 
     tricks = Tricks(default_value=()).tag(sync=True)
-    names = traitlets.Tuple(TRICKS, read_only=True).tag(sync=True)
     table = traitlets.Tuple(read_only=True).tag(sync=True)
 
     def __init__(self, **state: Any) -> None:

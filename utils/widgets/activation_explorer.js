@@ -8,10 +8,14 @@ import { clamp, round } from "./js/math.js";
 import { plane } from "./js/plane.js";
 import { show } from "./js/text.js";
 
-const Z = 4;
+/** What a point z has above and below: f(z) and f′(z). */
+export function numbers({ activation, z, alpha }) {
+  const [f, slope] = ACTIVATIONS[activation].map((g) => g(z, alpha));
+  return { z, f, slope };
+}
 
 /** The two halves of a curve, so that a jump at z = 0 stays a jump. */
-function curve(area, f) {
+function curve(area, f, Z) {
   const half = (from, to) =>
     area.path(
       Array.from({ length: 101 }, (_, i) => {
@@ -24,15 +28,17 @@ function curve(area, f) {
 
 function render({ model, el }) {
   const view = hero(model, el, "Activation explorer");
+  const { activation: names, compare: rivals, z: range, alpha: slopes, HEIGHTS } = view.constants;
+  const Z = range[1];
   const left = view.panel();
   const ticks = [-4, -2, 0, 2, 4];
   const areas = [
-    plane(left, "The function f", [-Z, Z], [-1.25, 4], {
+    plane(left, "The function f", range, HEIGHTS[0], {
       height: 282,
       ticks: [ticks, [-1, 0, 1, 2, 3, 4]],
       names: ["", "f(z)"],
     }),
-    plane(left, "Its derivative f′", [-Z, Z], [-0.35, 1.35], {
+    plane(left, "Its derivative f′", range, HEIGHTS[1], {
       height: 200,
       ticks: [ticks, [0, 0.5, 1]],
       names: ["z", "f′(z)"],
@@ -62,12 +68,11 @@ function render({ model, el }) {
 
   const right = view.panel();
   const fact = facts(right, { z: "z", f: "f(z)", slope: "f′(z)" });
-  const setZ = (z) => view.change({ z: round(clamp(z, -Z, Z)) });
-  const names = Object.keys(ACTIVATIONS);
+  const setZ = (z) => view.change({ z: round(clamp(z, ...range)) });
   const showActivation = choice(right, "function f", names, (activation) => view.change({ activation }));
-  const showCompare = choice(right, "compare", ["none", ...names], (compare) => view.change({ compare }));
-  const showZ = slider(right, "z", "position z", [-Z, Z, 0.05], setZ);
-  const showAlpha = slider(right, "α", "slope α of leaky ReLU for negative z", [0, 0.5, 0.01], (alpha) =>
+  const showCompare = choice(right, "compare", rivals, (compare) => view.change({ compare }));
+  const showZ = slider(right, "z", "position z", [...range, 0.05], setZ);
+  const showAlpha = slider(right, "α", "slope α of leaky ReLU for negative z", [...slopes, 0.01], (alpha) =>
     view.change({ alpha }),
   );
   const note = make(right, "p", { class: "note" });
@@ -85,13 +90,13 @@ function render({ model, el }) {
     const [activation, compare, z, alpha] = ["activation", "compare", "z", "alpha"].map(view.get);
     const pair = ACTIVATIONS[activation].map((f) => (x) => f(x, alpha));
     const rival = compare === "none" ? null : ACTIVATIONS[compare].map((f) => (x) => f(x, alpha));
-    const values = pair.map((f) => f(z));
-    const slope = values[1];
+    const { f: height, slope } = numbers({ activation, z, alpha });
+    const values = [height, slope];
     parts.forEach((part, i) => {
       const area = areas[i];
       const y = values[i];
-      part.main.setAttribute("d", curve(area, pair[i]));
-      part.other.setAttribute("d", rival ? curve(area, rival[i]) : "");
+      part.main.setAttribute("d", curve(area, pair[i], Z));
+      part.other.setAttribute("d", rival ? curve(area, rival[i], Z) : "");
       part.drop.setAttribute(
         "d",
         area.path([
@@ -109,10 +114,16 @@ function render({ model, el }) {
           ]),
         );
       }
-      place(part.knob, area.px(z), area.py(y), [-Z, Z, z], `z = ${show(z)}, ${i ? "f′(z)" : "f(z)"} = ${show(y, 3)}`);
+      place(
+        part.knob,
+        area.px(z),
+        area.py(y),
+        [...range, z],
+        `z = ${show(z)}, ${i ? "f′(z)" : "f(z)"} = ${show(y, 3)}`,
+      );
     });
     fact("z", z, show(z));
-    fact("f", values[0], show(values[0], 3));
+    fact("f", height, show(height, 3));
     fact("slope", slope, show(slope, 3));
     showActivation(activation);
     showCompare(compare);
@@ -125,7 +136,7 @@ function render({ model, el }) {
     compared.textContent = rival
       ? `Dashed: ${compare}, f(z) = ${show(rival[0](z), 3)}, f′(z) = ${show(rival[1](z), 3)}`
       : "";
-    view.say(`z ${show(z)}, f ${show(values[0], 3)}, slope ${show(slope, 3)}`);
+    view.say(`z ${show(z)}, f ${show(height, 3)}, slope ${show(slope, 3)}`);
   }, ["activation", "compare", "z", "alpha"]);
 }
 export default { render };

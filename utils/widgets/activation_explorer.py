@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import traitlets
@@ -23,6 +23,9 @@ class Choice(traitlets.Enum):
         raise traitlets.TraitError(
             f"{self.name} must be one of {', '.join(self.values)}; got {value!r}"
         )
+
+
+HEIGHTS = (-1.25, 4), (-0.35, 1.35)  # of the graphs of f and f′
 
 
 class ActivationExplorer(Hero):
@@ -46,6 +49,7 @@ class ActivationExplorer(Hero):
     """
 
     STATE = ("activation", "compare", "z", "alpha")
+    CONSTANTS: ClassVar = {"HEIGHTS": HEIGHTS}
     _esm = script("activation_explorer")
 
     activation = Choice(ACTIVATIONS, "sigmoid").tag(sync=True)
@@ -85,7 +89,7 @@ class ActivationExplorer(Hero):
         top.axline((self.z, self.value), slope=self.slope, color=plotting.GREEN, lw=1.5)
         for ax, y in ((top, self.value), (bottom, self.slope)):
             ax.plot(self.z, y, "o", color=plotting.GREEN, ms=9)
-        top.set(ylabel="f(z)", ylim=(-1.25, 4))
-        bottom.set(xlabel="z", ylabel="f′(z)", xlim=(-4, 4), ylim=(-0.35, 1.35))
+        top.set(ylabel="f(z)", ylim=HEIGHTS[0])
+        bottom.set(xlabel="z", ylabel="f′(z)", xlim=(-4, 4), ylim=HEIGHTS[1])
         top.legend(loc="upper left")
         return fig

@@ -7,10 +7,6 @@ import { clamp, total } from "./js/math.js";
 import { address, gray } from "./js/pixels.js";
 import { show } from "./js/text.js";
 
-const SIZE = 28;
-const LIMIT = 4;
-const OPERATIONS = ["cross-correlation", "convolution"];
-
 /** The kernel as it is laid on the picture: a convolution turns it by 180°. */
 const laid = (kernel, operation) =>
   operation === "convolution" ? kernel.toReversed().map((row) => row.toReversed()) : kernel;
@@ -24,12 +20,23 @@ function patch(image, i, j, stride, padding, dilation) {
 
 const weigh = (pixels, w) => w.map((row, m) => row.map((value, n) => value * pixels[m][n]));
 
+/** How many places the window has along an edge. */
+const placesOf = (edge, stride, padding, dilation) => Math.floor((edge + 2 * padding - 2 * dilation - 1) / stride) + 1;
+
 /** The same numbers as convolve() in convolution_stepper.py. */
 export function convolve(image, kernel, stride, padding, dilation, operation) {
-  const size = Math.floor((image.length + 2 * padding - 2 * dilation - 1) / stride) + 1;
   const w = laid(kernel, operation);
-  const places = Array.from({ length: size }, (_, k) => k);
+  const places = Array.from({ length: placesOf(image.length, stride, padding, dilation) }, (_, k) => k);
   return places.map((i) => places.map((j) => total(weigh(patch(image, i, j, stride, padding, dilation), w).flat())));
+}
+
+/** The feature map, and at the present place (i, j) the pixels, the products and their sum. */
+export function numbers(image, { kernel, position, stride, padding, dilation, operation }) {
+  const settings = [stride, padding, dilation].map(Number);
+  const map = convolve(image, kernel, ...settings, operation);
+  const [i, j] = position.map((k) => Math.min(Math.floor(k), map.length - 1));
+  const pixels = patch(image, i, j, ...settings);
+  return { map, i, j, pixels, products: weigh(pixels, laid(kernel, operation)), sum: map[i][j] };
 }
 
 /** A drawing whose unit is one pixel; `paint` shows numbers, `at` gives [row, column]. */
@@ -39,9 +46,9 @@ function sheet(parent, label) {
   const frame = make(svg, "rect", { class: "frame", x: 0, y: 0, "stroke-width": 0.12 });
   return {
     svg,
-    paint: (numbers, color) => {
-      const size = numbers.length;
-      set(picture, { href: address([numbers.flat()], size, { color }), width: size, height: size });
+    paint: (rows, color) => {
+      const size = rows.length;
+      set(picture, { href: address([rows.flat()], size, { color }), width: size, height: size });
       set(frame, { width: size, height: size });
     },
     at: (event) => pointer(svg, event).toReversed(),
@@ -68,8 +75,8 @@ function block(svg, x, title, interactive) {
   });
   return [
     cells,
-    (numbers, texts) =>
-      numbers.flat().forEach((value, k) => {
+    (rows, texts) =>
+      rows.flat().forEach((value, k) => {
         const color = `var(--dll-${value < 0 ? "orange" : "blue"})`;
         cells[k].firstChild.style.fill = value
           ? `color-mix(in srgb, ${color} ${Math.round(10 + 12 * Math.min(4, Math.abs(value)))}%, transparent)`
@@ -89,6 +96,9 @@ const short = (value) => show(value, value % 1 ? (Math.round(value * 10) === val
 
 function render({ model, el }) {
   const view = hero(model, el, "Convolution stepper");
+  const { SIZE, kernel: limits } = view.constants;
+  const [LEAST, MOST] = limits;
+  const KEYS = ["picture", "kernel", "position", "stride", "padding", "dilation", "operation"];
   const images = Object.fromEntries(view.get("pictures"));
   const settings = () => ["stride", "padding", "dilation"].map((key) => Number(view.get(key)));
 
@@ -129,14 +139,8 @@ function render({ model, el }) {
     .get("presets")
     .map(([name, kernel]) => [button(row, name, () => view.change({ kernel })), kernel]);
   const grid = make(tools, "div", { class: "grid" });
-  const options = {
-    picture: Object.keys(images),
-    operation: OPERATIONS,
-    stride: ["1", "2"],
-    padding: ["0", "1"],
-    dilation: ["1", "2"],
-  };
-  const showChoice = Object.entries(options).map(([key, names]) => {
+  const showChoice = ["picture", "operation", "stride", "padding", "dilation"].map((key) => {
+    const names = view.constants[key] ?? Object.keys(images);
     const showName = choice(grid, key, names, (value) => view.change({ [key]: value }));
     return () => showName(view.get(key));
   });
@@ -146,14 +150,14 @@ function render({ model, el }) {
   const put = (k, value) => {
     const kernel = view.get("kernel").map((line) => [...line]);
     const [m, n] = entry(k);
-    kernel[m][n] = clamp(Math.round(2 * value) / 2, -LIMIT, LIMIT);
+    kernel[m][n] = clamp(Math.round(2 * value) / 2, LEAST, MOST);
     view.change({ kernel });
   };
   const weight = (k) => view.get("kernel")[entry(k)[0]][entry(k)[1]];
   cells.forEach((cell, k) => {
     steerable(cell, 0.5, (dx, dy) => put(k, weight(k) + dx + dy), {
-      Home: () => put(k, -LIMIT),
-      End: () => put(k, LIMIT),
+      Home: () => put(k, LEAST),
+      End: () => put(k, MOST),
     });
     cell.addEventListener("keydown", (event) => {
       if (/^[0-4]$/.test(event.key)) put(k, Number(event.key));
@@ -166,7 +170,7 @@ function render({ model, el }) {
     });
   });
 
-  const size = () => Math.floor((SIZE + 2 * settings()[1] - 2 * settings()[2] - 1) / settings()[0]) + 1;
+  const size = () => placesOf(SIZE, ...settings());
   const now = () => view.get("position").map((k) => Math.min(Math.floor(k), size() - 1));
   const go = (i, j) => view.change({ position: [i, j].map((k) => clamp(Math.round(k), 0, size() - 1)) });
   steerable(frame, 1, (dx, dy) => go(now()[0] - dy, now()[1] + dx), {
@@ -182,12 +186,10 @@ function render({ model, el }) {
 
   return view.start(() => {
     const [stride, padding, dilation] = settings();
-    const [image, kernel, operation] = [images[view.get("picture")], view.get("kernel"), view.get("operation")];
-    const map = convolve(image, kernel, stride, padding, dilation, operation);
-    const [i, j] = now();
-    const pixels = patch(image, i, j, stride, padding, dilation);
-    const w = laid(kernel, operation);
-    const sum = map[i][j];
+    const state = Object.fromEntries(KEYS.map((key) => [key, view.get(key)]));
+    const { kernel } = state;
+    const image = images[state.picture];
+    const { map, i, j, pixels, products, sum } = numbers(image, state);
     input.paint(image, gray);
     reveal(zeros, padding);
     const reach = 2 * dilation + 1;
@@ -205,11 +207,11 @@ function render({ model, el }) {
     mapTitle.textContent = `feature map, ${map.length} × ${map.length}`;
     fillPixels(pixels, (value) => show(value));
     fillKernel(kernel, short);
-    fillProducts(weigh(pixels, w), (value) => show(value));
+    fillProducts(products, (value) => show(value));
     cells.forEach((cell, k) =>
       set(cell, {
-        "aria-valuemin": -LIMIT,
-        "aria-valuemax": LIMIT,
+        "aria-valuemin": LEAST,
+        "aria-valuemax": MOST,
         "aria-valuenow": weight(k),
         "aria-valuetext": short(weight(k)),
       }),
@@ -222,6 +224,6 @@ function render({ model, el }) {
       ? "A convolution turns the kernel by 180° before it is laid on: the pixel at the top left meets the weight at the bottom right."
       : "Drag the green window, or a weight; keys: arrows, 0–4, − for the other sign. In the map, blue is above zero, orange below.";
     view.say(`row ${i}, column ${j}: sum ${show(sum)}`);
-  }, ["picture", "kernel", "position", "stride", "padding", "dilation", "operation"]);
+  }, KEYS);
 }
 export default { render };

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import traitlets
@@ -102,6 +102,7 @@ class ConvolutionStepper(Hero):
     """
 
     STATE = ("picture", "kernel", "position", "stride", "padding", "dilation", "operation")
+    CONSTANTS: ClassVar = {"SIZE": SIZE}
     _esm = script("convolution_stepper")
 
     picture = traitlets.Unicode().tag(sync=True)

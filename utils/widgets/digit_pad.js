@@ -7,17 +7,10 @@ import { hero } from "./js/hero.js";
 import { argmax, clamp, softmax } from "./js/math.js";
 import { paint, screen } from "./js/pixels.js";
 import { show } from "./js/text.js";
-import { floats } from "./js/weights.js";
-
-const SIDE = 28;
-const BOX = 20;
-const CENTER = 14;
-const PEN = 1.3;
-const ZOOM = 4 * SIDE;
-const MAX_POINTS = 2000;
+import { floats, taker } from "./js/weights.js";
 
 /** How much of each pixel lies under a round pen, by its distance to the lines. */
-function ink(lines) {
+function ink(lines, { SIDE, PEN }) {
   const nearest = new Float64Array(SIDE * SIDE).fill(Infinity);
   for (const line of lines) {
     line.forEach(([x0, y0], k) => {
@@ -35,7 +28,8 @@ function ink(lines) {
 }
 
 /** The same picture as render() in digit_pad.py: fitted into 20×20, centered by mass; row by row. */
-export function picture(strokes) {
+export function picture(strokes, constants) {
+  const { SIDE, BOX, CENTER, PEN, ZOOM } = constants;
   const points = strokes.flat();
   if (!points.length) return new Float64Array(SIDE * SIDE);
   const [low, high] = [Math.min, Math.max].map((pick) => [0, 1].map((axis) => pick(...points.map((p) => p[axis]))));
@@ -44,13 +38,14 @@ export function picture(strokes) {
   const lines = strokes.map((line) =>
     line.map((p) => p.map((value, axis) => (value - (low[axis] + high[axis]) / 2) * scale + CENTER)),
   );
-  const first = ink(lines);
+  const first = ink(lines, constants);
   const [mass, mx, my] = first.reduce(
     ([sum, x, y], value, i) => [sum + value, x + value * (i % SIDE), y + value * Math.floor(i / SIDE)],
     [0, 0, 0],
   );
   const shift = [CENTER - mx / mass, CENTER - my / mass];
-  return ink(lines.map((line) => line.map((p) => p.map((value, axis) => value + shift[axis]))));
+  const centered = lines.map((line) => line.map((p) => p.map((value, axis) => value + shift[axis])));
+  return ink(centered, constants);
 }
 
 /** Layers on { shape: [channels, height, width] or [length], data }. */
@@ -98,9 +93,7 @@ const RULES = {
 
 /** Give every layer its part of the weights, base64 of float32 numbers, low byte first. */
 export function unpack(layers, text) {
-  const numbers = floats(text);
-  let used = 0;
-  const take = (count) => numbers.subarray(used, (used += count));
+  const take = taker(floats(text));
   return layers.map(([kind, ...settings]) => {
     const count = { Conv2d: settings.slice(0, 4), Linear: settings }[kind]?.reduce((a, b) => a * b);
     return count ? { kind, settings, w: take(count), b: take(settings[0]) } : { kind, settings };
@@ -109,12 +102,18 @@ export function unpack(layers, text) {
 
 /** The output of every layer, as DigitPad.activations. */
 export function run(network, image) {
-  let x = { shape: [1, SIDE, SIDE], data: image };
+  const side = Math.sqrt(image.length);
+  let x = { shape: [1, side, side], data: image };
   return network.map(({ kind, settings, w, b }) => (x = RULES[kind](x, settings, w, b)));
 }
 
-/** The probability of each class by what run() gives. */
-export const probabilities = (outputs) => softmax(outputs[outputs.length - 1].data);
+/** What the network sees and makes of some strokes; the answer is a place among the classes, −1 for an empty pad. */
+export function numbers(network, strokes, constants) {
+  const image = picture(strokes, constants);
+  const outputs = run(network, image);
+  const p = softmax(outputs.at(-1).data);
+  return { image, outputs, p, answer: strokes.length ? argmax(p) : -1, probability: Math.max(...p) };
+}
 
 /** Maps side by side, `cols` in a line, on one canvas; the largest value is white. */
 function gallery(parent, label, cols) {
@@ -134,6 +133,7 @@ const inside = (p) => p.map((value) => clamp(Math.round(value * 1000) / 1000, 0,
 
 function start({ model, el }) {
   const view = hero(model, el, "Digit pad");
+  const { SIDE, MAX_POINTS } = view.constants;
   const network = unpack(view.get("layers"), view.get("weights"));
   const names = view.get("class_names");
 
@@ -241,10 +241,7 @@ function start({ model, el }) {
 
   return view.start(() => {
     const strokes = view.get("strokes");
-    const image = picture(strokes);
-    const outputs = run(network, image);
-    const p = probabilities(outputs);
-    const best = argmax(p);
+    const { image, outputs, p, answer, probability } = numbers(network, strokes, view.constants);
     lines.setAttribute(
       "d",
       strokes
@@ -260,9 +257,10 @@ function start({ model, el }) {
     showBars(p);
     paintSeen({ shape: [1, SIDE, SIDE], data: image });
     for (const [index, paintMaps] of rows) paintMaps(outputs[index]);
-    fact("answer", strokes.length ? best : -1, strokes.length ? names[best] : "–");
-    fact("probability", p[best], strokes.length ? show(p[best]) : "–");
-    view.say(strokes.length ? `the network reads ${names[best]}, probability ${show(p[best])}` : "the pad is empty");
+    const drawn = answer >= 0;
+    fact("answer", answer, drawn ? names[answer] : "–");
+    fact("probability", probability, drawn ? show(probability) : "–");
+    view.say(drawn ? `the network reads ${names[answer]}, probability ${show(probability)}` : "the pad is empty");
   }, ["strokes", "pen"]);
 }
 export default { render: start };

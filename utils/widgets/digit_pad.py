@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import traitlets
@@ -126,6 +126,10 @@ class DigitPad(Hero):
     """
 
     STATE = ("strokes", "pen")
+    CONSTANTS: ClassVar = {
+        "SIDE": SIDE, "BOX": BOX, "CENTER": CENTER, "PEN": PEN, "ZOOM": ZOOM,
+        "MAX_POINTS": MAX_POINTS,
+    }  # fmt: skip
     _esm = script("digit_pad")
 
     strokes = Strokes(THREE).tag(sync=True)

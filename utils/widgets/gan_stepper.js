@@ -8,16 +8,9 @@ import { arrow, plane } from "./js/plane.js";
 import { player } from "./js/play.js";
 import { show } from "./js/text.js";
 
-const HIDDEN = 12;
-const [LOW, HIGH, CELL] = [-5, 5, 0.05];
-const [RATE_D, BETA1, BETA2, EPS] = [0.05, 0.5, 0.99, 1e-8];
-const FIRST = [-1.5, 0];
-const MAX_MOVES = 1200;
-const SEEN = 0.01;
-const [WIDE, FINE] = [6, 0.01];
-
 /** Logit f(x), its slope in x, and its gradient in θ = (w, b, v, c). */
 function score(theta, x) {
+  const HIDDEN = (theta.length - 1) / 3;
   let f = theta[3 * HIDDEN];
   let slope = 0;
   const gradient = new Float64Array(3 * HIDDEN + 1);
@@ -37,7 +30,7 @@ function score(theta, x) {
 
 const generated = (game, z) => z.map((value) => game.mean + Math.exp(game.logSigma) * value);
 
-function moveDiscriminator(game, real, z) {
+function moveDiscriminator(game, { real, z }, { RATE_D, BETA1, BETA2, EPS }) {
   const gradient = new Float64Array(game.theta.length);
   const add = (points, weigh) => {
     for (const x of points) {
@@ -60,15 +53,16 @@ function moveDiscriminator(game, real, z) {
 }
 
 /** Where the discriminator sends each generated point. */
-function pulls(game, z, saturating) {
+function pulls(game, { z, saturating }) {
   return generated(game, z).map((x) => {
     const { f, slope } = score(game.theta, x);
     return sigmoid(saturating ? f : -f) * slope;
   });
 }
 
-function moveGenerator(game, z, saturating, rate) {
-  const pull = pulls(game, z, saturating);
+function moveGenerator(game, settings) {
+  const { z, rate } = settings;
+  const pull = pulls(game, settings);
   return {
     ...game,
     mean: game.mean + rate * mean(pull),
@@ -76,23 +70,31 @@ function moveGenerator(game, z, saturating, rate) {
   };
 }
 
-export function begin(first) {
-  const theta = Float64Array.from(first);
+export function begin({ THETA, FIRST }) {
+  const theta = Float64Array.from(THETA);
   const zeros = () => new Float64Array(theta.length);
   return { theta, m: zeros(), v: zeros(), t: 0, mean: FIRST[0], logSigma: FIRST[1] };
 }
 
-export const advance = (game, moves, { real, z, saturating, rate }) =>
+export const advance = (game, moves, settings, constants) =>
   [...moves].reduce(
-    (now, move) => (move === "D" ? moveDiscriminator(now, real, z) : moveGenerator(now, z, saturating, rate)),
+    (now, move) => (move === "D" ? moveDiscriminator(now, settings, constants) : moveGenerator(now, settings)),
     game,
   );
+
+/** What the players see and descend: the real examples, the latents z, the generator's loss and step. */
+export const rules = ({ target, loss, rate }, { BATCHES, Z, loss: losses }) => ({
+  real: BATCHES[target],
+  z: Z,
+  saturating: losses.indexOf(loss) === 1,
+  rate,
+});
 
 const density = (x, [means, sigma]) =>
   means.reduce((sum, m) => sum + normalPdf((x - m) / sigma), 0) / (means.length * sigma);
 
 /** p, q, D and D* on the fine grid. */
-function curves(game, target) {
+export function curves(game, target, { LOW, HIGH, CELL }) {
   return Array.from({ length: Math.round((HIGH - LOW) / CELL) }, (_, i) => {
     const x = LOW + CELL * (i + 0.5);
     const p = density(x, target);
@@ -102,9 +104,11 @@ function curves(game, target) {
 }
 
 /** The same numbers as GanStepper.numbers. */
-export function numbers(game, target, { real, z, saturating }) {
+export function numbers(game, target, settings, constants) {
+  const { CELL, SEEN, WIDE, FINE } = constants;
+  const { real, z } = settings;
   let [js, gap] = [0, 0];
-  for (const { p, q, D, best } of curves(game, target)) {
+  for (const { p, q, D, best } of curves(game, target, constants)) {
     const mid = (p + q) / 2;
     if (p > 0) js += (p * Math.log(p / mid) * CELL) / 2;
     if (mid >= SEEN) gap = Math.max(gap, Math.abs(D - best));
@@ -123,13 +127,13 @@ export function numbers(game, target, { real, z, saturating }) {
     value: -loss(real, -1) - loss(generated(game, z), 1),
     js,
     gap,
-    pull: mean(pulls(game, z, saturating).map(Math.abs)),
+    pull: mean(pulls(game, settings).map(Math.abs)),
   };
 }
 
 function render({ model, el }) {
   const view = hero(model, el, "GAN stepper");
-  const z = view.get("z");
+  const { LOW, HIGH, MAX_MOVES, TARGETS, Z: z } = view.constants;
   const left = view.panel("densities: real, generated");
   const top = plane(left, "densities of real and generated points", [LOW, HIGH], [-0.25, 1.25], {
     height: 260,
@@ -194,32 +198,31 @@ function render({ model, el }) {
     play(false);
     view.change({ moves: "" });
   });
-  const target = choice(wide, "real data", Object.keys(view.get("targets")), (name) => view.change({ target: name }));
-  const loss = choice(wide, "G descends", view.get("losses"), (name) => view.change({ loss: name }));
-  const rate = slider(wide, "step of G", "step size of the generator", [0.01, 1, 0.01], (value) =>
+  const target = choice(wide, "real data", view.constants.target, (name) => view.change({ target: name }));
+  const loss = choice(wide, "G descends", view.constants.loss, (name) => view.change({ loss: name }));
+  const rate = slider(wide, "step of G", "step size of the generator", [...view.constants.rate, 0.01], (value) =>
     view.change({ rate: value }),
   );
 
-  let kept = { key: "", moves: "", game: begin(view.get("first")) };
+  let kept = { key: "", moves: "", game: begin(view.constants) };
   function current(settings, key) {
     const moves = view.get("moves");
-    if (kept.key !== key || !moves.startsWith(kept.moves)) kept = { key, moves: "", game: begin(view.get("first")) };
-    kept = { key, moves, game: advance(kept.game, moves.slice(kept.moves.length), settings) };
+    if (kept.key !== key || !moves.startsWith(kept.moves)) kept = { key, moves: "", game: begin(view.constants) };
+    kept = { key, moves, game: advance(kept.game, moves.slice(kept.moves.length), settings, view.constants) };
     return kept.game;
   }
 
   return view.start(() => {
     const [name, lossName, step, moves] = ["target", "loss", "rate", "moves"].map(view.get);
-    const saturating = view.get("losses").indexOf(lossName) === 1;
-    const settings = { real: view.get("batches")[name], z, saturating, rate: step };
+    const settings = rules({ target: name, loss: lossName, rate: step }, view.constants);
     const game = current(settings, JSON.stringify([name, lossName, step]));
-    const lines = curves(game, view.get("targets")[name]);
+    const lines = curves(game, TARGETS[name], view.constants);
     const draw = (node, area, key) => node.setAttribute("d", area.path(lines.map((at) => [at.x, at[key]])));
     draw(p, top, "p");
     draw(q, top, "q");
     draw(best, low, "best");
     draw(D, low, "D");
-    const pull = pulls(game, z, saturating);
+    const pull = pulls(game, settings);
     arrows.setAttribute(
       "d",
       generated(game, z)
@@ -228,7 +231,7 @@ function render({ model, el }) {
         )
         .join(""),
     );
-    const n = numbers(game, view.get("targets")[name], settings);
+    const n = numbers(game, TARGETS[name], settings, view.constants);
     const count = [...moves].filter((move) => move === "D").length;
     fact("moved", moves.length, `${count} / ${moves.length - count}`);
     for (const key of ["value", "js", "gap", "mean", "spread"]) fact(key, n[key], show(n[key]));

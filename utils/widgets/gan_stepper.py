@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import traitlets
@@ -152,19 +152,20 @@ class GanStepper(Hero):
     """
 
     STATE = ("moves", "target", "loss", "rate")
+    CONSTANTS: ClassVar = {
+        "LOW": LOW, "HIGH": HIGH, "CELL": CELL, "WIDE": WIDE, "FINE": FINE, "SEEN": SEEN,
+        "RATE_D": RATE_D, "BETA1": BETA1, "BETA2": BETA2, "EPS": EPS, "FIRST": FIRST,
+        "MAX_MOVES": MAX_MOVES, "TARGETS": TARGETS, "Z": quantiles().tolist(),
+        "BATCHES": {target: batch(target).tolist() for target in TARGETS},
+        "THETA": first_weights().tolist(),
+    }  # fmt: skip
     _esm = script("gan_stepper")
 
     moves = Moves("").tag(sync=True)
     target = traitlets.Enum(tuple(TARGETS), "one bump").tag(sync=True)
     loss = traitlets.Enum(LOSSES, LOSSES[0]).tag(sync=True)
     rate = Numbers(0.3, 0.01, 1).tag(sync=True)
-    targets = traitlets.Dict(TARGETS, read_only=True).tag(sync=True)
-    batches = traitlets.Dict(
-        {target: batch(target).tolist() for target in TARGETS}, read_only=True
-    ).tag(sync=True)
-    losses = traitlets.Tuple(LOSSES, read_only=True).tag(sync=True)
-    z = traitlets.Tuple(tuple(quantiles().tolist()), read_only=True).tag(sync=True)
-    first = traitlets.Tuple(tuple(first_weights().tolist()), read_only=True).tag(sync=True)
+    losses: ClassVar = LOSSES
 
     @property
     def game(self) -> Game:

@@ -7,17 +7,6 @@ import { hero } from "./js/hero.js";
 import { argmax, clamp, sigmoid, softmax } from "./js/math.js";
 import { show, signed } from "./js/text.js";
 
-const MAX_LETTERS = 16;
-const MAPS = {
-  // key → title, what largest size the color shows, whether there are two signs
-  f: ["forget gate σ(f)", 1, false],
-  i: ["input gate σ(i)", 1, false],
-  o: ["output gate σ(o)", 1, false],
-  g: ["candidate tanh(g)", 1, true],
-  c: ["cell state c", 2, true],
-  h: ["output h", 1, true],
-};
-
 const dot = (row, x) => row.reduce((sum, w, k) => sum + w * x[k], 0);
 
 /** The same numbers as gates() in gate_viewer.py: key → letters → units. */
@@ -42,6 +31,15 @@ export function gates({ embedding, W, U, b, V, a }, name) {
   return rows;
 }
 
+/** The maps at all letters, and of one letter and unit: its place, its numbers, the classes' probabilities there. */
+export function numbers(weights, { name, letter, unit }, { MAPS }) {
+  const values = gates(weights, name);
+  const t = Math.min(Math.floor(letter), Math.max(name.length - 1, 0));
+  const k = Math.min(Math.floor(unit), weights.U[0].length - 1);
+  const here = Object.keys(MAPS).map((key) => [key, name ? values[key][t][k] : 0]);
+  return { values, t, k, here: Object.fromEntries(here), p: name ? values.p[t] : weights.a.map(() => 0) };
+}
+
 function color(value, size, signs) {
   const share = Math.round(100 * Math.min(Math.abs(value) / size, 1));
   const hue = signs && value < 0 ? "orange" : "blue";
@@ -49,8 +47,7 @@ function color(value, size, signs) {
 }
 
 /** One map: letters run right, units run down. Returns the function that paints it. */
-function heatmap(panel, key, H, select) {
-  const [title, size, signs] = MAPS[key];
+function heatmap(panel, [title, size, signs], H, MAX_LETTERS, select) {
   make(panel, "h4", {}, title);
   const [left, cell, row] = [22, 16.5, Math.max(168 / H, 8)];
   const height = H * row;
@@ -105,6 +102,8 @@ function heatmap(panel, key, H, select) {
 
 function render({ model, el }) {
   const view = hero(model, el, "Gate viewer");
+  const { MAPS, name: lengths } = view.constants;
+  const MAX_LETTERS = lengths[1];
   const weights = view.get("weights");
   const classes = view.get("class_names");
   const H = weights.U[0].length;
@@ -114,7 +113,7 @@ function render({ model, el }) {
     left,
     "name",
     "name, letters a to z",
-    [0, MAX_LETTERS],
+    lengths,
     (name) => view.change({ name, letter: Math.max(name.length - 1, 0) }),
     { asTyped: true },
   );
@@ -140,15 +139,18 @@ function render({ model, el }) {
 
   const select = ([t, k]) =>
     view.change({ letter: clamp(t, 0, Math.max(view.get("name").length - 1, 0)), unit: clamp(k, 0, H - 1) });
-  const maps = Object.fromEntries(Object.keys(MAPS).map((key) => [key, heatmap(view.panel(), key, H, select)]));
+  const maps = Object.fromEntries(
+    Object.entries(MAPS).map(([key, look]) => [key, heatmap(view.panel(), look, H, MAX_LETTERS, select)]),
+  );
   const knob = grip(maps.f.svg, "letter and unit");
   make(knob, "circle", { class: "hit", r: 9 });
   make(knob, "circle", { class: "ring", r: 8 });
   draggable(knob, maps.f.area, () => select);
-  const place = () => [
-    Math.min(Math.floor(view.get("letter")), Math.max(view.get("name").length - 1, 0)),
-    Math.min(Math.floor(view.get("unit")), H - 1),
-  ];
+  const state = () => Object.fromEntries(["name", "letter", "unit"].map((key) => [key, view.get(key)]));
+  const place = () => {
+    const { t, k } = numbers(weights, state(), view.constants);
+    return [t, k];
+  };
   const to = (t, k) => select([t, k]);
   steerable(knob, 1, (dx, dy) => to(place()[0] + dx, place()[1] - dy), {
     Home: () => to(0, place()[1]),
@@ -159,8 +161,7 @@ function render({ model, el }) {
 
   return view.start(() => {
     const name = view.get("name");
-    const values = gates(weights, name);
-    const [t, k] = place();
+    const { values, t, k, here, p } = numbers(weights, state(), view.constants);
     showName(name);
     for (const [key, map] of Object.entries(maps)) map.paint(name, values[key], [t, k]);
     const [x, y] = maps.f.at([t, k]);
@@ -171,16 +172,12 @@ function render({ model, el }) {
       "aria-valuenow": t + 1,
       "aria-valuetext": name ? `letter ${t + 1}, ${name[t]}; unit ${k + 1}` : "no name",
     });
-    const p = name ? values.p[t] : classes.map(() => 0);
     showBars(p, name);
-    for (const key of Object.keys(MAPS)) {
-      const value = name ? values[key][t][k] : 0;
-      fact(key, value, name ? show(value) : "–");
-    }
+    for (const [key, value] of Object.entries(here)) fact(key, value, name ? show(value) : "–");
     const best = argmax(p);
     if (name) {
       const before = t ? values.c[t - 1][k] : 0;
-      const [f, i, g, c] = ["f", "i", "g", "c"].map((key) => values[key][t][k]);
+      const { f, i, g, c } = here;
       first.textContent = `c = σ(f) · c before + σ(i) · tanh(g) = ${show(f)} · ${show(before)}${signed(i * g).replace(show(Math.abs(i * g)), `${show(i)} · ${show(Math.abs(g))}`)} = ${show(c)}`;
       note.textContent = `After “${name.slice(0, t + 1)}” the network says ${classes[best]}. The numbers are those of unit ${k + 1} at the letter “${name[t]}”. Blue: positive. Orange: negative.`;
       view.say(

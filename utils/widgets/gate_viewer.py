@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import traitlets
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     from utils.models.rnn import LastState
 
-MAPS = {  # key → what it is, and the largest size that its color shows
-    "f": ("forget gate σ(f)", 1.0),
-    "i": ("input gate σ(i)", 1.0),
-    "o": ("output gate σ(o)", 1.0),
-    "g": ("candidate tanh(g)", 1.0),
-    "c": ("cell state c", 2.0),
-    "h": ("output h", 1.0),
+MAPS = {  # key → what it is, the largest size that its color shows, whether it has two signs
+    "f": ("forget gate σ(f)", 1.0, False),
+    "i": ("input gate σ(i)", 1.0, False),
+    "o": ("output gate σ(o)", 1.0, False),
+    "g": ("candidate tanh(g)", 1.0, True),
+    "c": ("cell state c", 2.0, True),
+    "h": ("output h", 1.0, True),
 }
 
 
@@ -79,6 +79,7 @@ class GateViewer(Hero):
     """
 
     STATE = ("name", "letter", "unit")
+    CONSTANTS: ClassVar = {"MAPS": MAPS}
     _esm = script("gate_viewer")
 
     name = Letters("rodriguez", most=MAX_LETTERS, example="rossi").tag(sync=True)
@@ -143,8 +144,8 @@ class GateViewer(Hero):
         )
         fig, axes = plotting.figure(2, 3, width=8.5, height=4.2)
         t, k = self.place
-        for ax, (key, (title, size)) in zip(axes.flat, MAPS.items(), strict=True):
-            cmap, low = (shares, 0) if key in "fio" else (signs, -size)
+        for ax, (key, (title, size, has_signs)) in zip(axes.flat, MAPS.items(), strict=True):
+            cmap, low = (signs, -size) if has_signs else (shares, 0)
             ax.set_title(title, fontsize=11)
             ax.set_xticks(range(len(self.name)), self.name)
             ax.set_yticks([])

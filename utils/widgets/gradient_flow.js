@@ -3,44 +3,35 @@ import { ACTIVATIONS } from "./js/activations.js";
 import { choice, facts, wholeSlider } from "./js/controls.js";
 import { make, set } from "./js/dom.js";
 import { hero } from "./js/hero.js";
-import { norm } from "./js/math.js";
+import { clamp, norm } from "./js/math.js";
 import { plane } from "./js/plane.js";
 import { uniform } from "./js/random.js";
 
-const [BATCH, WIDTH, MIN_DEPTH, MAX_DEPTH] = [32, 64, 2, 50];
-const CELLS = BATCH * WIDTH;
-const STD = {
-  "N(0, 1)": 1,
-  "N(0, 0.01²)": 0.01,
-  "1/(3D), PyTorch's": Math.sqrt(1 / (3 * WIDTH)),
-  "1/D, Xavier": Math.sqrt(1 / WIDTH),
-  "2/D, He": Math.sqrt(2 / WIDTH),
-};
 const drawn = new Map();
 
 /** All standard normal numbers of one draw, by Box and Muller: normals() in gradient_flow.py. */
-function normals(seed) {
+function normals(seed, count) {
   if (!drawn.has(seed)) {
-    const numbers = new Float64Array(2 * CELLS + MAX_DEPTH * WIDTH * WIDTH);
-    for (let n = 0; n < numbers.length; n += 2) {
+    const all = new Float64Array(count);
+    for (let n = 0; n < count; n += 2) {
       const radius = Math.sqrt(-2 * Math.log(uniform(seed, n)));
       const angle = 2 * Math.PI * uniform(seed, n + 1);
-      numbers[n] = radius * Math.cos(angle);
-      numbers[n + 1] = radius * Math.sin(angle);
+      all[n] = radius * Math.cos(angle);
+      all[n + 1] = radius * Math.sin(angle);
     }
     drawn.clear();
-    drawn.set(seed, numbers);
+    drawn.set(seed, all);
   }
   return drawn.get(seed);
 }
 
 const add = (a, b) => a.map((value, i) => value + b[i]);
 
-/** h Wᵀ, or with `back` g W, times std; h and g are (BATCH, WIDTH), W is (WIDTH, WIDTH). */
-function product(h, W, std, back = false) {
+/** h Wᵀ, or with `back` g W, times std; h and g have rows of WIDTH, W is (WIDTH, WIDTH). */
+function product(h, W, WIDTH, std, back = false) {
   const [stepOut, stepIn] = back ? [1, WIDTH] : [WIDTH, 1];
-  const z = new Float64Array(CELLS);
-  for (let n = 0; n < CELLS; n += WIDTH) {
+  const z = new Float64Array(h.length);
+  for (let n = 0; n < h.length; n += WIDTH) {
     for (let j = 0; j < WIDTH; j += 1) {
       let sum = 0;
       for (let k = 0; k < WIDTH; k += 1) sum += h[n + k] * W[j * stepOut + k * stepIn];
@@ -51,7 +42,7 @@ function product(h, W, std, back = false) {
 }
 
 /** The groups of indices that are normalized together: columns of a batch, or rows of a layer. */
-function groups(normalization) {
+function groups(normalization, { BATCH, WIDTH }) {
   if (normalization === "none") return [];
   const [count, size] = normalization === "batch" ? [WIDTH, BATCH] : [BATCH, WIDTH];
   const [start, step] = normalization === "batch" ? [1, WIDTH] : [WIDTH, 1];
@@ -59,19 +50,19 @@ function groups(normalization) {
 }
 
 /** Mean 0 and variance 1 in each group, in place; returns 1/σ of each group. */
-function standardize(z, normalization) {
-  return groups(normalization).map((group) => {
+function standardize(z, together, EPS) {
+  return together.map((group) => {
     const mean = group.reduce((sum, i) => sum + z[i], 0) / group.length;
     for (const i of group) z[i] -= mean;
-    const scale = 1 / Math.sqrt(group.reduce((sum, i) => sum + z[i] * z[i], 0) / group.length + 1e-5);
+    const scale = 1 / Math.sqrt(group.reduce((sum, i) => sum + z[i] * z[i], 0) / group.length + EPS);
     for (const i of group) z[i] *= scale;
     return scale;
   });
 }
 
 /** The gradient behind standardize(), in place; x is its result. */
-function standardizeBack(g, x, scales, normalization) {
-  groups(normalization).forEach((group, k) => {
+function standardizeBack(g, x, scales, together) {
+  together.forEach((group, k) => {
     const shift = group.reduce((sum, i) => sum + g[i], 0) / group.length;
     const stretch = group.reduce((sum, i) => sum + g[i] * x[i], 0) / group.length;
     for (const i of group) g[i] = (g[i] - shift - x[i] * stretch) * scales[k];
@@ -79,33 +70,46 @@ function standardizeBack(g, x, scales, normalization) {
 }
 
 /** The same numbers as flow() in gradient_flow.py. */
-export function flow({ depth, activation, initialization, normalization, skip, seed }) {
-  const numbers = normals(Math.floor(seed));
+export function flow({ depth, activation, initialization, normalization, skip, seed }, constants) {
+  const { BATCH, WIDTH, MAX_DEPTH, EPS, INITIALIZATIONS } = constants;
+  const CELLS = BATCH * WIDTH;
+  const all = normals(Math.floor(seed), 2 * CELLS + MAX_DEPTH * WIDTH * WIDTH);
+  const together = groups(normalization, constants);
   const [f, slope] = ACTIVATIONS[activation];
-  const std = STD[initialization];
+  const std = INITIALIZATIONS[initialization];
   const layers = [];
-  let h = numbers.slice(0, CELLS);
+  let h = all.slice(0, CELLS);
   const sizes = [norm(h) / Math.sqrt(CELLS)];
   for (let l = 0; l < Math.floor(depth); l += 1) {
     const start = 2 * CELLS + l * WIDTH * WIDTH;
-    const W = numbers.subarray(start, start + WIDTH * WIDTH);
-    const z = product(h, W, std);
-    const scales = standardize(z, normalization);
+    const W = all.subarray(start, start + WIDTH * WIDTH);
+    const z = product(h, W, WIDTH, std);
+    const scales = standardize(z, together, EPS);
     layers.push({ W, z, scales });
     const y = z.map((value) => f(value));
     h = skip === "yes" ? add(h, y) : y;
     sizes.push(norm(h) / Math.sqrt(CELLS));
   }
-  let g = numbers.slice(CELLS, 2 * CELLS);
+  let g = all.slice(CELLS, 2 * CELLS);
   const gradients = [norm(g)];
   for (const { W, z, scales } of layers.toReversed()) {
     const delta = g.map((value, i) => value * slope(z[i]));
-    standardizeBack(delta, z, scales, normalization);
-    const below = product(delta, W, std, true);
+    standardizeBack(delta, z, scales, together);
+    const below = product(delta, W, WIDTH, std, true);
     g = skip === "yes" ? add(g, below) : below;
     gradients.unshift(norm(g));
   }
   return { gradients, sizes };
+}
+
+/** The flow, what is left of the gradient at the first layer, in all and a layer, and its fate. */
+export function numbers(state, constants) {
+  const { gradients, sizes } = flow(state, constants);
+  const depth = gradients.length - 1;
+  const ratio = gradients[0] / gradients[depth];
+  const [low, high] = constants.HEALTHY;
+  const fate = ratio > high ? "explodes" : ratio < low ? "vanishes" : "arrives";
+  return { gradients, sizes, ratio, factor: ratio ** (1 / depth), size: sizes[depth], fate };
 }
 
 const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
@@ -134,25 +138,23 @@ function render({ model, el }) {
 
   const right = view.panel();
   const fact = facts(right, { ratio: "first / last layer", factor: "factor a layer", size: "size of h at the top" });
-  const showDepth = wholeSlider(right, "depth L", "depth", [MIN_DEPTH, MAX_DEPTH], (depth) => view.change({ depth }));
-  const choices = {
-    activation: ["activation", ["sigmoid", "tanh", "ReLU"]],
-    initialization: ["Var w", Object.keys(STD)],
-    normalization: ["normalization", ["none", "batch", "layer"]],
-    skip: ["skip", ["no", "yes"]],
-  };
+  const showDepth = wholeSlider(right, "depth L", "depth", view.constants.depth, (depth) => view.change({ depth }));
+  const choices = { activation: "activation", initialization: "Var w", normalization: "normalization", skip: "skip" };
   const showChoice = Object.fromEntries(
-    Object.entries(choices).map(([key, [label, options]]) => [
+    Object.entries(choices).map(([key, label]) => [
       key,
-      choice(right, label, options, (value) => view.change({ [key]: value })),
+      choice(right, label, view.constants[key], (value) => view.change({ [key]: value })),
     ]),
   );
-  const showSeed = wholeSlider(right, "draw", "which random draw", [0, 99], (seed) => view.change({ seed }));
+  const showSeed = wholeSlider(right, "draw", "which random draw", view.constants.seed, (seed) =>
+    view.change({ seed }),
+  );
   const note = make(right, "p", { class: "note" });
 
   return view.start(() => {
     const state = Object.fromEntries(KEYS.map((key) => [key, view.get(key)]));
-    const { gradients, sizes } = flow(state);
+    const { gradients, ratio, factor, size, fate } = numbers(state, view.constants);
+    const healthy = view.constants.HEALTHY.map(Math.log10);
     const depth = gradients.length - 1;
     const logs = gradients.map((value) => Math.log10(value / gradients[depth]));
     const low = Math.min(-3, Math.floor(Math.min(...logs)) - 1);
@@ -167,7 +169,7 @@ function render({ model, el }) {
         width: (0.8 * step).toFixed(2),
         y: (Math.min(y(log), y(0)) - 0.75).toFixed(2),
         height: (Math.abs(y(log) - y(0)) + 1.5).toFixed(2),
-        fill: Math.abs(log) <= 1 ? "var(--dll-blue)" : "var(--dll-orange)",
+        fill: clamp(log, ...healthy) === log ? "var(--dll-blue)" : "var(--dll-orange)",
       });
     });
     labels.replaceChildren();
@@ -185,14 +187,12 @@ function render({ model, el }) {
       );
     }
 
-    const ratio = gradients[0] / gradients[depth];
     fact("ratio", ratio, power(ratio));
-    fact("factor", ratio ** (1 / depth), power(ratio ** (1 / depth)));
-    fact("size", sizes[depth], power(sizes[depth]));
+    fact("factor", factor, power(factor));
+    fact("size", size, power(size));
     showDepth(depth, { spoken: `${depth} layers` });
     for (const [key, showOne] of Object.entries(showChoice)) showOne(state[key]);
     showSeed(state.seed);
-    const fate = ratio > 10 ? "explodes" : ratio < 0.1 ? "vanishes" : "arrives";
     note.textContent = {
       explodes: "The gradient explodes on its way to the first layer.",
       vanishes: "The gradient vanishes on its way to the first layer.",

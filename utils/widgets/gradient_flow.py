@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -26,6 +26,7 @@ INITIALIZATIONS = {  # name → standard deviation of a weight with D inputs
 }
 NORMALIZATIONS = ("none", "batch", "layer")
 HEALTHY = 0.1, 10.0
+EPS = 1e-5  # of the normalization
 
 
 @lru_cache(maxsize=4)
@@ -62,7 +63,7 @@ def flow(
     for W in weights[: int(depth)]:
         z = h @ Tensor(std * W).T
         if normalization != "none":
-            z, _, _ = standardize(z, (0,) if normalization == "batch" else (1,))
+            z, _, _ = standardize(z, (0,) if normalization == "batch" else (1,), EPS)
         y = getattr(z, ACTIVATIONS[activation])()
         h = h + y if skip == "yes" else y
         h.retain_grad()
@@ -95,6 +96,10 @@ class GradientFlow(Hero):
     """
 
     STATE = ("depth", "activation", "initialization", "normalization", "skip", "seed")
+    CONSTANTS: ClassVar = {
+        "BATCH": BATCH, "WIDTH": WIDTH, "MAX_DEPTH": MAX_DEPTH, "EPS": EPS, "HEALTHY": HEALTHY,
+        "INITIALIZATIONS": INITIALIZATIONS,
+    }  # fmt: skip
     _esm = script("gradient_flow")
 
     depth = Numbers(30, MIN_DEPTH, MAX_DEPTH).tag(sync=True)

@@ -5,7 +5,6 @@ import { hero } from "./js/hero.js";
 import { clamp, sigmoid, softplus } from "./js/math.js";
 import { show } from "./js/text.js";
 
-const LIMIT = 4;
 const [DX, DY] = [168, 96]; // from node to node
 const [BOX_W, BOX_H] = [112, 74];
 
@@ -39,7 +38,7 @@ function rule(op, count) {
  * What is known after `step` steps; the same numbers as replay() in graph_stepper.py at the end.
  * `shares` are the gradients that the node `active` has just passed to its operands.
  */
-function walk(graph, inputs, step) {
+export function walk(graph, inputs, step) {
   const values = [];
   const locals = [];
   let used = 0;
@@ -74,7 +73,7 @@ function walk(graph, inputs, step) {
 const SUPERSCRIPT = { "-": "⁻", ".": "·", ...Object.fromEntries(Array.from("⁰¹²³⁴⁵⁶⁷⁸⁹", (c, i) => [i, c])) };
 
 /** An operation written with its operands: a × b, relu(d), σ(z). */
-function written(op, names) {
+export function written(op, names) {
   if (op.startsWith("^")) return names[0] + Array.from(op.slice(1), (c) => SUPERSCRIPT[c]).join("");
   if (names.length === 2 && op !== "maximum") return `${names[0]} ${op === "-" ? "−" : op} ${names[1]}`;
   const shown = { "-": "−", sigmoid: "σ" }[op] ?? op;
@@ -83,7 +82,7 @@ function written(op, names) {
 const bracket = (value) => (value < 0 ? `(${show(value)})` : show(value));
 
 /** The present step in a sentence. */
-function explain(graph, state, step) {
+export function explain(graph, state, step) {
   const { values, locals, gradients, shares, active, forward, m } = state;
   if (step === 0) return "Only the inputs are known.";
   const [name, op, parents] = graph[active];
@@ -192,7 +191,7 @@ function render({ model, el }) {
   const columnsOfSliders = make(controls, "div", { class: "grid" });
   const names = graph.filter((node) => node[1] === "input").map((node) => node[0]);
   const sliders = names.map((name, k) =>
-    slider(columnsOfSliders, name, `input ${name}`, [-LIMIT, LIMIT, 0.05], (value) =>
+    slider(columnsOfSliders, name, `input ${name}`, [...view.constants.LIMITS, 0.05], (value) =>
       view.change({ inputs: view.get("inputs").map((old, i) => (i === k ? value : old)) }),
     ),
   );

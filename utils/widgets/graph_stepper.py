@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import traitlets
@@ -141,6 +141,7 @@ class GraphStepper(Hero):
     """
 
     STATE = ("inputs", "step")
+    CONSTANTS: ClassVar = {"LIMITS": (-LIMIT, LIMIT)}
     _esm = script("graph_stepper")
 
     graph = traitlets.Tuple(read_only=True).tag(sync=True)

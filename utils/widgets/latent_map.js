@@ -8,20 +8,13 @@ import { clamp, round, sigmoid, total } from "./js/math.js";
 import { address, paint, screen } from "./js/pixels.js";
 import { plane } from "./js/plane.js";
 import { show } from "./js/text.js";
-import { halves } from "./js/weights.js";
+import { halves, taker } from "./js/weights.js";
 
-const VIEW = 3;
-const CELLS = 17;
-const SIDE = 28;
-const GROUNDS = ["decoded digits", "codes of test digits"];
-const SHOWN = 400;
 const LOOKS = ["var(--dll-blue)", "var(--dll-orange)", "var(--dll-green)", "var(--dll-pink)", "var(--dll-gray)"];
 
 /** The layers [{ w, b }, …] from base64 of 16-bit numbers, low byte first. */
 export function unpack(sizes, text) {
-  const numbers = halves(text);
-  let used = 0;
-  const take = (count) => numbers.subarray(used, (used += count));
+  const take = taker(halves(text));
   return sizes.slice(1).map((outputs, i) => ({ w: take(outputs * sizes[i]), b: take(outputs) }));
 }
 
@@ -43,8 +36,14 @@ export function nearest(codes, labels, [x, y]) {
   return labels[distances.indexOf(Math.min(...distances))];
 }
 
+/** What stands beside the plane: the digit at this place, its ink, the label of the nearest code. */
+export function numbers(layers, codes, labels, position) {
+  const pixels = decode(layers, position);
+  return { pixels, z1: position[0], z2: position[1], nearest: nearest(codes, labels, position), ink: total(pixels) };
+}
+
 /** The digits at the centers of all cells, as one picture. */
-function tiles(layers) {
+function tiles(layers, { VIEW, CELLS, SIDE }) {
   const at = (k) => -VIEW + (2 * VIEW * (k + 0.5)) / CELLS;
   const digits = Array.from({ length: CELLS * CELLS }, (_, k) =>
     decode(layers, [at(k % CELLS), -at(Math.floor(k / CELLS))]),
@@ -54,6 +53,7 @@ function tiles(layers) {
 
 function render({ model, el }) {
   const view = hero(model, el, "Latent map");
+  const { VIEW, SIDE, SHOWN, ground: GROUNDS } = view.constants;
   const layers = unpack(view.get("sizes"), view.get("weights"));
   const [codes, labels] = [view.get("codes"), view.get("labels")];
 
@@ -63,7 +63,11 @@ function render({ model, el }) {
     ticks: [ticks, ticks],
     names: ["z₁", "z₂"],
   });
-  const picture = make(map.ground, "image", { ...map.box, preserveAspectRatio: "none", href: tiles(layers) });
+  const picture = make(map.ground, "image", {
+    ...map.box,
+    preserveAspectRatio: "none",
+    href: tiles(layers, view.constants),
+  });
   const cloud = make(map.ground, "g", { "aria-hidden": "true" });
   const area = make(map.data, "rect", { ...map.box, class: "pad", fill: "transparent" });
   const knob = handle(map.front, "code z: drag it over the plane, or use the arrow keys");
@@ -107,9 +111,7 @@ function render({ model, el }) {
 
   return view.start(() => {
     const position = view.get("position");
-    const pixels = decode(layers, position);
-    const label = nearest(codes, labels, position);
-    const ink = total(pixels);
+    const { pixels, nearest: label, ink } = numbers(layers, codes, labels, position);
     drawGround(view.get("ground"));
     paint(canvas, [pixels], SIDE);
     place(

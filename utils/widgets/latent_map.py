@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import traitlets
@@ -60,6 +60,7 @@ class LatentMap(Hero):
     """
 
     STATE = ("position", "ground")
+    CONSTANTS: ClassVar = {"VIEW": VIEW, "CELLS": CELLS, "SIDE": SIDE, "SHOWN": SHOWN}
     _esm = script("latent_map")
 
     position = Numbers((0.0, 0.0), -VIEW, VIEW).tag(sync=True)

@@ -5,17 +5,11 @@ import { hero } from "./js/hero.js";
 import { clamp, mean, norm } from "./js/math.js";
 import { paint, screen } from "./js/pixels.js";
 import { show } from "./js/text.js";
-import { halves } from "./js/weights.js";
-
-const SIDE = 28;
-const SHOWN = 9;
-const PATHS = ["along the sphere", "straight"];
+import { halves, taker } from "./js/weights.js";
 
 /** Weights and biases of the three layers, in the order of pack() in latent_walk.py. */
 export function unpack(text, shapes) {
-  const numbers = halves(text);
-  let used = 0;
-  const take = (count) => numbers.subarray(used, (used += count));
+  const take = taker(halves(text));
   return shapes.map((shape, i) => ({ shape, w: take(shape.reduce((a, b) => a * b)), b: take(shape[i ? 1 : 0]) }));
 }
 
@@ -57,7 +51,7 @@ export function generate([dense, first, last], z) {
 
 /** The same point as between() in latent_walk.py. */
 export function between(a, b, t, path) {
-  if (path === PATHS[1]) return a.map((value, i) => (1 - t) * value + t * b[i]);
+  if (path === "straight") return a.map((value, i) => (1 - t) * value + t * b[i]);
   const [la, lb] = [norm(a), norm(b)];
   const [u, v] = [a.map((value) => value / la), b.map((value) => value / lb)];
   const angle = Math.acos(
@@ -73,19 +67,26 @@ export function between(a, b, t, path) {
   return u.map((value, i) => scale * (p * value + q * v[i]));
 }
 
+/** Where a walk is, the picture there, its mean gray and the length of the latent. */
+export function numbers(network, anchors, { start, end, t, path }) {
+  const z = between(anchors[Number(start)], anchors[Number(end)], t, path);
+  const image = generate(network, z);
+  return { image, ink: mean(image), length: norm(z) };
+}
+
 function render({ model, el }) {
   const view = hero(model, el, "Latent walk");
   const network = unpack(view.get("weights"), view.get("shapes"));
   const anchors = view.get("anchors");
-  const digits = anchors.map((_, k) => String(k));
+  const { SIDE, SHOWN, start: starts, end: ends, path: paths, t: shares } = view.constants;
   const left = view.panel("here");
   const big = screen(left, "the generated picture");
   const right = view.panel();
   const fact = facts(right, { length: "length of z", ink: "mean gray" });
-  const start = choice(right, "from", digits, (name) => view.change({ start: name }));
-  const end = choice(right, "to", digits, (name) => view.change({ end: name }));
-  const path = choice(right, "path", PATHS, (name) => view.change({ path: name }));
-  const way = slider(right, "way", "share of the way", [0, 1, 0.01], (value) => view.change({ t: value }));
+  const start = choice(right, "from", starts, (name) => view.change({ start: name }));
+  const end = choice(right, "to", ends, (name) => view.change({ end: name }));
+  const path = choice(right, "path", paths, (name) => view.change({ path: name }));
+  const way = slider(right, "way", "share of the way", [...shares, 0.01], (value) => view.change({ t: value }));
   make(
     right,
     "p",
@@ -98,22 +99,19 @@ function render({ model, el }) {
   let walked = "";
   return view.start(() => {
     const [from, to, name, t] = ["start", "end", "path", "t"].map(view.get);
-    const at = (share) => between(anchors[Number(from)], anchors[Number(to)], share, name);
-    const z = at(t);
-    const image = generate(network, z);
+    const at = (share) => numbers(network, anchors, { start: from, end: to, t: share, path: name });
+    const { image, ink, length } = at(t);
     paint(big, [image], SIDE);
     const walk = [from, to, name].join();
     if (walk !== walked)
       paint(
         strip,
-        Array.from({ length: SHOWN }, (_, k) => generate(network, at(k / (SHOWN - 1)))),
+        Array.from({ length: SHOWN }, (_, k) => at(k / (SHOWN - 1)).image),
         SIDE,
         { gap: 1 },
       );
     walked = walk;
-    const length = norm(z);
     fact("length", length, show(length));
-    const ink = mean(image);
     fact("ink", ink, show(ink, 3));
     start(from);
     end(to);

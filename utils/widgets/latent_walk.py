@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import traitlets
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PATHS = ("along the sphere", "straight")
 SHOWN = 9  # pictures of the strip
+SIDE = 28
 DIGITS = tuple("0123456789")
 
 
@@ -54,6 +55,7 @@ class LatentWalk(Hero):
     """
 
     STATE = ("start", "end", "t", "path")
+    CONSTANTS: ClassVar = {"SHOWN": SHOWN, "SIDE": SIDE}
     _esm = script("latent_walk")
 
     start = traitlets.Enum(DIGITS, "3").tag(sync=True)

@@ -1,5 +1,5 @@
 // One neuron on points of the plane: z = w·x + b, output f(z), class 1 where z > 0.
-import { ACTIVATIONS, ALPHA, BOUNDED } from "./js/activations.js";
+import { ACTIVATIONS } from "./js/activations.js";
 import { choice, facts, slider } from "./js/controls.js";
 import { make, reveal, set, uid } from "./js/dom.js";
 import { draggable, handle, place, steerable } from "./js/hands.js";
@@ -8,48 +8,46 @@ import { clamp, round } from "./js/math.js";
 import { arrow, drawLine, marker, plane, straight } from "./js/plane.js";
 import { show, signed } from "./js/text.js";
 
-const VIEW = 3.5;
-const W = 3;
-const B = 6;
-
 /** The same numbers as neuron() in neuron_playground.py. */
-function neuron(points, labels, w, b) {
+export function numbers({ points, labels, w, b }) {
   const wrong = points.map(([x1, x2], i) => (w[0] * x1 + w[1] * x2 + b > 0 ? 1 : 0) !== labels[i]);
   const mistakes = wrong.filter(Boolean).length;
   return { wrong, mistakes, accuracy: (points.length - mistakes) / points.length };
 }
 
-/** A gradient along w, since the output changes only in that direction. */
+/**
+ * The output over the plane, which changes along w only: places between −reach·n and reach·n, from 0 to 1, and
+ * the share of `span` there. Two places stand side by side at z = 0, where the step function jumps.
+ */
+export function shades({ w, b, activation }, { VIEW, ALPHA, SPANS }) {
+  const f = ACTIVATIONS[activation][0];
+  const span = SPANS[activation];
+  const reach = VIEW * Math.SQRT2;
+  const norm = Math.hypot(...w);
+  const n = norm ? [w[0] / norm, w[1] / norm] : [1, 0];
+  const zero = norm ? clamp(-b / norm / reach, -1, 1) : 1;
+  const along = Array.from({ length: 50 }, (_, i) => (2 * i) / 49 - 1);
+  along.push(zero - 1e-6, zero + 1e-6);
+  const stops = along
+    .toSorted((p, q) => p - q)
+    .map((at) => [(at + 1) / 2, clamp(f(norm * at * reach + b, ALPHA) / span, -1, 1)]);
+  return { span, ends: [-1, 1].map((sign) => n.map((value) => sign * reach * value)), stops };
+}
+
+/** A gradient along w; returns a function that shows shades. */
 function shader(area) {
   const gradient = make(area.svg, "linearGradient", { id: uid("output"), gradientUnits: "userSpaceOnUse" });
-  const stops = Array.from({ length: 52 }, () => make(gradient, "stop"));
+  const nodes = Array.from({ length: 52 }, () => make(gradient, "stop"));
   const field = make(area.ground, "rect", { ...area.box, fill: `url(#${gradient.id})` });
-  const reach = VIEW * Math.SQRT2;
-  return (w, b, activation) => {
-    const f = ACTIVATIONS[activation][0];
-    const span = BOUNDED.includes(activation) ? 1 : 4;
-    const norm = Math.hypot(...w);
-    const [nx, ny] = norm ? [w[0] / norm, w[1] / norm] : [1, 0];
-    set(gradient, {
-      x1: area.px(-reach * nx),
-      y1: area.py(-reach * ny),
-      x2: area.px(reach * nx),
-      y2: area.py(reach * ny),
-    });
-    // two stops side by side at z = 0, where the step function jumps
-    const zero = norm ? clamp(-b / norm / reach, -1, 1) : 1;
-    const places = Array.from({ length: 50 }, (_, i) => (2 * i) / 49 - 1);
-    places.push(zero - 1e-6, zero + 1e-6);
-    places
-      .toSorted((p, q) => p - q)
-      .forEach((at, i) => {
-        const output = f(norm * at * reach + b, ALPHA);
-        set(stops[i], {
-          offset: (at + 1) / 2,
-          "stop-color": `var(--dll-${output < 0 ? "orange" : "blue"})`,
-          "stop-opacity": 0.4 * Math.min(1, Math.abs(output) / span),
-        });
+  return ({ span, ends: [from, to], stops }) => {
+    set(gradient, { x1: area.px(from[0]), y1: area.py(from[1]), x2: area.px(to[0]), y2: area.py(to[1]) });
+    stops.forEach(([offset, share], i) => {
+      set(nodes[i], {
+        offset,
+        "stop-color": `var(--dll-${share < 0 ? "orange" : "blue"})`,
+        "stop-opacity": 0.4 * Math.abs(share),
       });
+    });
     field.dataset.span = span;
     return span;
   };
@@ -78,6 +76,8 @@ function legend(parent) {
 
 function render({ model, el }) {
   const view = hero(model, el, "Neuron playground");
+  const { VIEW, w: rangeW, b: rangeB, activation: functions } = view.constants;
+  const [W, B] = [rangeW[1], rangeB[1]];
   const [one, zero] = [view.get("class_names")[1], view.get("class_names")[0]];
   const left = view.panel();
   const area = plane(left, "Points, boundary and weight vector", [-VIEW, VIEW], [-VIEW, VIEW], {
@@ -113,14 +113,12 @@ function render({ model, el }) {
   const right = view.panel();
   const fact = facts(right, { accuracy: "accuracy", mistakes: "mistakes" });
   const formula = make(right, "p", { class: "formula" });
-  const setW = (w) => view.change({ w: w.map((value) => round(clamp(value, -W, W))) });
-  const setB = (b) => view.change({ b: round(clamp(b, -B, B)) });
-  const showActivation = choice(right, "activation f", Object.keys(ACTIVATIONS), (activation) =>
-    view.change({ activation }),
-  );
-  const showW1 = slider(right, "w₁", "weight w₁", [-W, W, 0.05], (value) => setW([value, view.get("w")[1]]));
-  const showW2 = slider(right, "w₂", "weight w₂", [-W, W, 0.05], (value) => setW([view.get("w")[0], value]));
-  const showB = slider(right, "b", "bias b", [-B, B, 0.05], setB);
+  const setW = (w) => view.change({ w: w.map((value) => round(clamp(value, ...rangeW))) });
+  const setB = (b) => view.change({ b: round(clamp(b, ...rangeB)) });
+  const showActivation = choice(right, "activation f", functions, (activation) => view.change({ activation }));
+  const showW1 = slider(right, "w₁", "weight w₁", [...rangeW, 0.05], (value) => setW([value, view.get("w")[1]]));
+  const showW2 = slider(right, "w₂", "weight w₂", [...rangeW, 0.05], (value) => setW([view.get("w")[0], value]));
+  const showB = slider(right, "b", "bias b", [...rangeB, 0.05], setB);
   const note = make(right, "p", { class: "note" });
 
   draggable(tip, area, (start) => {
@@ -154,18 +152,19 @@ function render({ model, el }) {
 
   return view.start(() => {
     const [w, b, activation] = [view.get("w"), view.get("b"), view.get("activation")];
-    const { wrong, mistakes, accuracy } = neuron(view.get("points"), view.get("labels"), w, b);
-    setLegend(shade(w, b, activation));
+    const given = { points: view.get("points"), labels: view.get("labels") };
+    const { wrong, mistakes, accuracy } = numbers({ ...given, w, b });
+    setLegend(shade(shades({ w, b, activation }, view.constants)));
     wrong.forEach((is, i) => reveal(rings[i], is));
     const line = straight(w, b, [0, 0]);
     drawLine(area, [boundary, grip], line);
     const [fx, fy] = line ? line.foot : [0, 0];
     const inside = Math.max(Math.abs(fx), Math.abs(fy)) / VIEW;
     const shrink = inside > 1 ? 1 / inside : 1; // a boundary out of sight leaves its knob at the edge
-    place(bias, area.px(fx * shrink), area.py(fy * shrink), [-B, B, b], `b = ${show(b)}`);
+    place(bias, area.px(fx * shrink), area.py(fy * shrink), [...rangeB, b], `b = ${show(b)}`);
     reveal(bias, line);
     set(shaft, { d: arrow([area.px(0), area.py(0)], [area.px(w[0]), area.py(w[1])]) });
-    place(tip, area.px(w[0]), area.py(w[1]), [-W, W, w[0]], `w₁ = ${show(w[0])}, w₂ = ${show(w[1])}`);
+    place(tip, area.px(w[0]), area.py(w[1]), [...rangeW, w[0]], `w₁ = ${show(w[0])}, w₂ = ${show(w[1])}`);
     set(names[0], { x: w[0] > 0 ? -24 : 14 });
     showActivation(activation);
     showW1(w[0]);

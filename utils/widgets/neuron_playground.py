@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import traitlets
 
 from utils import plotting
-from utils.layers.activations import ACTIVATIONS, activation
+from utils.layers.activations import ACTIVATIONS, ALPHA, activation
 from utils.widgets._hero import Hero, Numbers, script
 from utils.widgets.activation_explorer import Choice
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 VIEW = 3.5
+# the output that gets the full shade: three functions lie within ±1
+SPANS = {name: 1 if name in ("step", "sigmoid", "tanh") else 4 for name in ACTIVATIONS}
 FEATURE_NAMES = ("ink in the center", "ink around it")
 # digit_features() of every 20th zero and every 20th one of MNIST's first 500 each, to one decimal
 ZEROS = (
@@ -109,6 +111,7 @@ class NeuronPlayground(Hero):
     """
 
     STATE = ("w", "b", "activation")
+    CONSTANTS: ClassVar = {"VIEW": VIEW, "ALPHA": ALPHA, "SPANS": SPANS}
     _esm = script("neuron_playground")
 
     w = Numbers((1, 0), -3, 3).tag(sync=True)
@@ -171,7 +174,7 @@ class NeuronPlayground(Hero):
         grid = np.linspace(-VIEW, VIEW, 141)
         plane = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2)
         z, output, _, _ = neuron(plane, np.zeros(len(plane)), self.w, self.b, self.activation)
-        span = 1 if self.activation in ("step", "sigmoid", "tanh") else 4
+        span = SPANS[self.activation]
         levels = np.linspace(0, span, 9)[1:]
         for sign, color in ((1, plotting.BLUE), (-1, plotting.ORANGE)):
             for level in levels:  # layers of thin color add up to the shade of the output

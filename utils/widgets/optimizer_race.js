@@ -3,20 +3,12 @@ import { button, buttons, choice, slider, wholeSlider } from "./js/controls.js";
 import { make, reveal } from "./js/dom.js";
 import { draggable, handle, place, steerable } from "./js/hands.js";
 import { hero } from "./js/hero.js";
-import { clamp, mean, round } from "./js/math.js";
+import { clamp, mean, round, sigmoid, softplus } from "./js/math.js";
 import { plane } from "./js/plane.js";
 import { address } from "./js/pixels.js";
 import { player } from "./js/play.js";
 import { show } from "./js/text.js";
 
-const VIEW = 2;
-const STEPS = 200;
-const LOST = 100;
-const DECAY = 0.05;
-const LOWEST_ON_DIGITS = 0.24897902568700941;
-const STARTS = { ravine: [-1.8, 0.9], Rosenbrock: [-1.2, 1], saddle: [-1.5, 0.05], digits: [-1.5, 1.5] };
-const BATCHES = ["1", "2", "4", "8", "16", "32", "all"];
-const [LOW, HIGH] = [-8, 2]; // the loss axis, in powers of ten
 const LOOKS = {
   descent: "var(--dll-blue)",
   momentum: "var(--dll-orange)",
@@ -25,32 +17,26 @@ const LOOKS = {
   RMSProp: "var(--dll-gray)",
   Adam: "var(--dll-blue)",
 };
-const RACERS = Object.keys(LOOKS);
 
 /** The same numbers as loss() in optimizer_race.py. */
-function loss(surface, [w1, w2], points) {
+export function loss(surface, [w1, w2], { POINTS, TARGETS, DECAY, LOWEST_ON_DIGITS }) {
   if (surface === "ravine") return (w1 * w1 + 25 * w2 * w2) / 2;
   if (surface === "Rosenbrock") {
     const valley = w2 - w1 * w1;
     return ((1 - w1) * (1 - w1)) / 100 + valley * valley;
   }
   if (surface === "saddle") return (w1 * w1) / 2 + ((w2 * w2 - 1) * (w2 * w2 - 1)) / 4;
-  const logistic = mean(
-    points.map(([x1, x2], i) => {
-      const margin = (i < points.length / 2 ? -1 : 1) * (w1 * x1 + w2 * x2); // zeros first, then ones
-      return Math.max(-margin, 0) + Math.log1p(Math.exp(-Math.abs(margin)));
-    }),
-  );
+  const logistic = mean(POINTS.map(([x1, x2], i) => softplus(-TARGETS[i] * (w1 * x1 + w2 * x2))));
   return logistic + (DECAY * (w1 * w1 + w2 * w2)) / 2 - LOWEST_ON_DIGITS;
 }
 
 /** The same numbers as gradient() in optimizer_race.py; `examples` is a list of indices. */
-function gradient(surface, [w1, w2], { points, tilts }, examples) {
+function gradient(surface, [w1, w2], { POINTS, TARGETS, TILTS, DECAY }, examples) {
   if (surface === "digits") {
-    const slopes = (examples ?? points.map((_, i) => i)).map((i) => {
-      const t = i < points.length / 2 ? -1 : 1;
-      const slope = -t / (1 + Math.exp(t * (w1 * points[i][0] + w2 * points[i][1])));
-      return [slope * points[i][0], slope * points[i][1]];
+    const slopes = (examples ?? POINTS.map((_, i) => i)).map((i) => {
+      const [[x1, x2], t] = [POINTS[i], TARGETS[i]];
+      const slope = -t * sigmoid(-t * (w1 * x1 + w2 * x2));
+      return [slope * x1, slope * x2];
     });
     return [w1, w2].map((w, axis) => mean(slopes.map((slope) => slope[axis])) + DECAY * w);
   }
@@ -60,19 +46,19 @@ function gradient(surface, [w1, w2], { points, tilts }, examples) {
     Rosenbrock: [(-2 * (1 - w1)) / 100 - 4 * w1 * valley, 2 * valley],
     saddle: [w1, w2 * (w2 * w2 - 1)],
   }[surface];
-  return examples ? g.map((value, axis) => value + mean(examples.map((i) => tilts[i][axis]))) : g;
+  return examples ? g.map((value, axis) => value + mean(examples.map((i) => TILTS[i][axis]))) : g;
 }
 
 /** Numbers from 0 to count − 1, the same ones each time: draws() in optimizer_race.py. */
-function drawer(count) {
+function drawer(count, { MULTIPLIER, MODULUS }) {
   let state = 1;
   return () => {
-    state = (state * 48271) % 2147483647;
-    return Math.floor((state * count) / 2147483647);
+    state = (state * MULTIPLIER) % MODULUS;
+    return Math.floor((state * count) / MODULUS);
   };
 }
 
-/** One coordinate's step d of each optimizer, w ← w − d; `s` is what it remembers, t counts from 1. */
+/** One coordinate's step d of each optimizer, w ← w − d; `s` is what it remembers, t counts from 1, k is its own. */
 const RULES = {
   descent: (g, s, t, a) => a * g,
   momentum: (g, s, t, a, mu) => a * (s.v = mu * s.v + g),
@@ -80,37 +66,39 @@ const RULES = {
     s.v = mu * s.v + g;
     return a * (g + mu * s.v);
   },
-  AdaGrad: (g, s, t, a) => {
+  AdaGrad: (g, s, t, a, mu, k) => {
     s.r += g * g;
-    return (a * g) / (Math.sqrt(s.r) + 1e-10);
+    return (a * g) / (Math.sqrt(s.r) + k.eps);
   },
-  RMSProp: (g, s, t, a) => {
-    s.v = 0.99 * s.v + (1 - 0.99) * (g * g);
-    return (a * g) / (Math.sqrt(s.v) + 1e-8);
+  RMSProp: (g, s, t, a, mu, k) => {
+    s.v = k.alpha * s.v + (1 - k.alpha) * (g * g);
+    return (a * g) / (Math.sqrt(s.v) + k.eps);
   },
-  Adam: (g, s, t, a) => {
-    s.m = 0.9 * s.m + (1 - 0.9) * g;
-    s.v = 0.999 * s.v + (1 - 0.999) * (g * g);
-    const [m, v] = [s.m / (1 - 0.9 ** t), s.v / (1 - 0.999 ** t)];
-    return (a * m) / (Math.sqrt(v) + 1e-8);
+  Adam: (g, s, t, a, mu, { betas: [b1, b2], eps }) => {
+    s.m = b1 * s.m + (1 - b1) * g;
+    s.v = b2 * s.v + (1 - b2) * (g * g);
+    const [m, v] = [s.m / (1 - b1 ** t), s.v / (1 - b2 ** t)];
+    return (a * m) / (Math.sqrt(v) + eps);
   },
 };
 
 /** The same paths as race() in optimizer_race.py: name → [[w₁, w₂], …], one more than `steps`. */
-export function race({ surface, start, step_size, momentum, batch, points, tilts }, steps = STEPS) {
-  const draw = drawer(points.length);
+export function race({ surface, start, step_size, momentum, batch }, constants, steps = constants.STEPS) {
+  const { POINTS, LOST, OPTIMIZERS, racers } = constants;
+  const draw = drawer(POINTS.length, constants);
   const size = batch === "all" ? 0 : Number(batch);
   const examples = Array.from({ length: steps }, () => (size ? Array.from({ length: size }, draw) : undefined));
   return Object.fromEntries(
-    RACERS.map((name) => {
+    racers.map((name) => {
       const memory = [0, 1].map(() => ({ m: 0, v: 0, r: 0 }));
       const path = [[...start]];
       for (let t = 1; t <= steps; t += 1) {
         const w = path[t - 1];
         if (Math.max(...w.map(Math.abs)) > LOST) path.push(w);
         else {
-          const g = gradient(surface, w, { points, tilts }, examples[t - 1]);
-          path.push(w.map((value, axis) => value - RULES[name](g[axis], memory[axis], t, step_size, momentum)));
+          const g = gradient(surface, w, constants, examples[t - 1]);
+          const by = (axis) => RULES[name](g[axis], memory[axis], t, step_size, momentum, OPTIMIZERS[name]);
+          path.push(w.map((value, axis) => value - by(axis)));
         }
       }
       return [name, path];
@@ -118,11 +106,23 @@ export function race({ surface, start, step_size, momentum, batch, points, tilts
   );
 }
 
+/** The way of each racer up to a step, its height above the lowest point all along, and at the end. */
+export function numbers(state, constants) {
+  const step = Math.floor(state.step);
+  return Object.fromEntries(
+    Object.entries(race(state, constants, step)).map(([name, path]) => {
+      const heights = path.map((w) => loss(state.surface, w, constants));
+      return [name, { path, heights, now: heights[step] }];
+    }),
+  );
+}
+
 /** Bands of equal height as a picture: gray, so that it serves on white and on black. */
-function terrain(surface, points, size = 160) {
+function terrain(surface, constants, size = 160) {
+  const { VIEW } = constants;
   const at = (k) => -VIEW + (2 * VIEW * (k + 0.5)) / size;
   const heights = Array.from({ length: size * size }, (_, k) =>
-    loss(surface, [at(k % size), at(size - 1 - Math.floor(k / size))], points),
+    loss(surface, [at(k % size), at(size - 1 - Math.floor(k / size))], constants),
   );
   const top = Math.max(...heights);
   const color = (height) => {
@@ -136,6 +136,10 @@ const dash = (name) => (name === "Adam" ? "6 4" : "none");
 
 function render({ model, el }) {
   const view = hero(model, el, "Optimizer race");
+  const { VIEW, STEPS, STARTS, racers: RACERS, surface: surfaces, batch: batches } = view.constants;
+  const [LOW, HIGH] = view.constants.HEIGHTS;
+  const [sizes, momenta] = [view.constants.step_size, view.constants.momentum];
+  const KEYS = ["surface", "start", "step_size", "momentum", "batch", "racers", "step"];
   const left = view.panel();
   const ticks = [-2, -1, 0, 1, 2];
   const map = plane(
@@ -232,39 +236,32 @@ function render({ model, el }) {
     racers[name].button = node;
     racers[name].height = make(node, "span", { "data-name": name });
   }
-  const showSurface = choice(right, "surface", Object.keys(STARTS), (surface) =>
-    view.change({ surface, start: STARTS[surface] }),
-  );
-  const showSize = slider(right, "step size α", "step size, logarithmic", [-3, 0, 0.05], (power) =>
+  const showSurface = choice(right, "surface", surfaces, (surface) => view.change({ surface, start: STARTS[surface] }));
+  const showSize = slider(right, "step size α", "step size, logarithmic", [...sizes.map(Math.log10), 0.05], (power) =>
     view.change({ step_size: Number((10 ** power).toPrecision(2)) }),
   );
-  const showMomentum = slider(right, "momentum μ", "momentum", [0, 0.99, 0.01], (momentum) =>
+  const showMomentum = slider(right, "momentum μ", "momentum", [...momenta, 0.01], (momentum) =>
     view.change({ momentum }),
   );
-  const showBatch = choice(right, "batch of 50", BATCHES, (batch) => view.change({ batch }));
+  const showBatch = choice(right, `batch of ${view.constants.POINTS.length}`, batches, (batch) =>
+    view.change({ batch }),
+  );
   const note = make(right, "p", { class: "note" });
 
   let drawn = "";
   return view.start(() => {
-    const state = Object.fromEntries(
-      ["surface", "start", "step_size", "momentum", "batch", "racers", "step", "points", "tilts"].map((key) => [
-        key,
-        view.get(key),
-      ]),
-    );
+    const state = Object.fromEntries(KEYS.map((key) => [key, view.get(key)]));
     const step = Math.floor(state.step);
     if (drawn !== state.surface) {
       drawn = state.surface;
-      ground.setAttribute("href", terrain(drawn, state.points));
+      ground.setAttribute("href", terrain(drawn, view.constants));
     }
-    const paths = race(state);
+    const all = numbers(state, view.constants);
     for (const [name, { path, curve, head, button: node, height }] of Object.entries(racers)) {
       const takesPart = state.racers.includes(name);
       for (const part of [path, curve, head]) reveal(part, takesPart);
       node.setAttribute("aria-pressed", takesPart);
-      const walked = paths[name].slice(0, step + 1);
-      const heights = walked.map((w) => loss(state.surface, w, state.points));
-      const last = heights[step];
+      const { path: walked, heights, now: last } = all[name];
       path.setAttribute("d", map.path(walked));
       curve.setAttribute(
         "d",
@@ -304,6 +301,6 @@ function render({ model, el }) {
       digits: "Two weights of a neuron that tells 0 from 1: logistic loss on 50 digits plus weight decay.",
     }[state.surface];
     view.say(`step ${step}: ${state.racers.map((name) => `${name} ${racers[name].height.textContent}`).join(", ")}`);
-  }, ["surface", "start", "step_size", "momentum", "batch", "racers", "step"]);
+  }, KEYS);
 }
 export default { render };

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import inspect
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import traitlets
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 VIEW = 2.0
 STEPS = 200
+HEIGHTS = (-8, 2)  # the axis of losses, in powers of ten
 LOST = 100.0  # who leaves this square has diverged and stays where it is
 SURFACES = ("ravine", "Rosenbrock", "saddle", "digits")
 RACERS = ("descent", "momentum", "Nesterov", "AdaGrad", "RMSProp", "Adam")
@@ -81,6 +83,9 @@ def gradient(surface: str, w: Any, examples: Any = None) -> np.ndarray:
     return g if examples is None else g + TILTS[examples].mean(axis=0)
 
 
+MULTIPLIER, MODULUS = 48271, 2147483647
+
+
 def draws(count: int) -> list[int]:
     """Draw numbers from 0 to 49, with replacement and the same each time.
 
@@ -89,8 +94,8 @@ def draws(count: int) -> list[int]:
     """
     state, numbers = 1, []
     for _ in range(count):
-        state = state * 48271 % 2147483647
-        numbers.append(state * len(POINTS) // 2147483647)
+        state = state * MULTIPLIER % MODULUS
+        numbers.append(state * len(POINTS) // MODULUS)
     return numbers
 
 
@@ -127,6 +132,21 @@ def race(
             path.append(w.data)
         paths[name] = np.array(path)
     return paths
+
+
+def _settings() -> dict[str, dict[str, Any]]:
+    """What `race` leaves as it is of the optimizers that have more settings than α and μ."""
+    from utils import optim
+
+    kinds = {"AdaGrad": optim.Adagrad, "RMSProp": optim.RMSprop, "Adam": optim.Adam}
+    return {
+        name: {
+            key: parameter.default
+            for key, parameter in inspect.signature(kind).parameters.items()
+            if key in ("alpha", "betas", "eps")
+        }
+        for name, kind in kinds.items()
+    }
 
 
 class Racers(traitlets.Tuple):
@@ -169,6 +189,12 @@ class OptimizerRace(Hero):
     """
 
     STATE = ("surface", "start", "step_size", "momentum", "batch", "racers", "step")
+    CONSTANTS: ClassVar = {
+        "VIEW": VIEW, "STEPS": STEPS, "LOST": LOST, "STARTS": STARTS,
+        "HEIGHTS": HEIGHTS, "racers": RACERS, "MULTIPLIER": MULTIPLIER, "MODULUS": MODULUS,
+        "POINTS": POINTS.tolist(), "TARGETS": TARGETS.tolist(), "TILTS": TILTS.tolist(),
+        "DECAY": DECAY, "LOWEST_ON_DIGITS": LOWEST_ON_DIGITS, "OPTIMIZERS": _settings(),
+    }  # fmt: skip
     _esm = script("optimizer_race")
 
     surface = Choice(SURFACES, "ravine").tag(sync=True)
@@ -178,8 +204,6 @@ class OptimizerRace(Hero):
     batch = Choice(BATCHES, "all").tag(sync=True)
     racers = Racers(default_value=RACERS).tag(sync=True)
     step = Numbers(STEPS, 0, STEPS).tag(sync=True)
-    points = traitlets.Tuple(tuple(map(tuple, POINTS.tolist())), read_only=True).tag(sync=True)
-    tilts = traitlets.Tuple(tuple(map(tuple, TILTS.tolist())), read_only=True).tag(sync=True)
 
     def __init__(self, **state: Any) -> None:
         super().__init__(**{"start": STARTS.get(state.get("surface"), STARTS["ravine"])} | state)
@@ -229,7 +253,7 @@ class OptimizerRace(Hero):
             right.semilogy(curve, dash, color=color, lw=1.6, label=label)
         left.plot(*self.start, "D", mfc="none", color=plotting.GRAY, ms=10, mew=2)
         left.set(xlim=(-VIEW, VIEW), ylim=(-VIEW, VIEW), aspect="equal", xlabel="w₁", ylabel="w₂")
-        right.set(xlim=(0, STEPS), ylim=(1e-8, 1e2), xlabel="step")
+        right.set(xlim=(0, STEPS), ylim=[10.0**power for power in HEIGHTS], xlabel="step")
         right.set(ylabel="loss above the lowest")
         fig.legend(loc="outside lower center", ncols=6, fontsize=9)
         return fig

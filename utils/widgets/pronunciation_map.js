@@ -6,8 +6,6 @@ import { argmax, clamp, sigmoid, softmax } from "./js/math.js";
 import { show } from "./js/text.js";
 import { binary } from "./js/weights.js";
 
-const [START, END, FIRST, LONGEST, LONGEST_WORD] = [1, 2, 3, 18, 12];
-
 /** The recorded weights: name → { rows, cols, data }, bytes times the scale of their row. */
 export function unpack(arrays, weights, scales) {
   const bytes = new Int8Array(binary(weights).buffer);
@@ -36,7 +34,7 @@ const join = (...parts) => Float64Array.from(parts.flatMap((part) => Array.from(
 const lookUp = ({ cols, data }, k) => data.subarray(k * cols, (k + 1) * cols);
 
 /** The same as speak() in pronunciation_map.py, for a word of letters a to z. */
-export function speak(word, net, temperature = 1) {
+export function speak(word, net, { START, END, LONGEST }, temperature = 1) {
   const linear = (name, x) => product(net[`${name}.weight`], x, net[`${name}.bias`]);
   const step = (name, x, h) => {
     const [W, U, b, d] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map((kind) => net[`${name}.${kind}_l0`]);
@@ -77,21 +75,33 @@ export function speak(word, net, temperature = 1) {
   return answer;
 }
 
+/** The row in the light, −1 where there is none, how sure the network was of it, and its largest weight. */
+export function numbers({ probabilities, weights }, step, { END }) {
+  const row = Math.min(Math.floor(step), weights.length - 1);
+  if (row < 0) return { row, probability: 0, weight: 0 };
+  return { row, probability: Math.max(...probabilities[row].slice(END)), weight: Math.max(...weights[row]) };
+}
+
 function start({ model, el }) {
   const view = hero(model, el, "Pronunciation map");
+  const { FIRST, LONGEST, word: lengths, temperature: temperatures } = view.constants;
   const net = unpack(view.get("arrays"), view.get("weights"), view.get("scales"));
   const examples = view.get("examples");
   const sound = (code) => examples[code - FIRST];
 
   const left = view.panel();
-  const showWord = field(left, "word", "a word of letters a to z", [1, LONGEST_WORD], (word) =>
-    view.change({ word, step: 0 }),
-  );
+  const showWord = field(left, "word", "a word of letters a to z", lengths, (word) => view.change({ word, step: 0 }));
   const said = make(left, "p", { class: "formula", "aria-label": "phonemes" });
   const fact = facts(left, { probability: "probability", weight: "largest weight" });
-  const showTemperature = slider(left, "temperature", "temperature of the attention", [1, 100, 1], (temperature) => {
-    view.change({ temperature });
-  });
+  const showTemperature = slider(
+    left,
+    "temperature",
+    "temperature of the attention",
+    [...temperatures, 1],
+    (temperature) => {
+      view.change({ temperature });
+    },
+  );
   const note = make(left, "p", { class: "note" });
 
   const right = view.panel("where it looked");
@@ -156,19 +166,18 @@ function start({ model, el }) {
     const temperature = view.get("temperature");
     if (drawn !== `${word} ${temperature}`) {
       drawn = `${word} ${temperature}`;
-      answer = speak(word, net, temperature);
+      answer = speak(word, net, view.constants, temperature);
       build(word);
     }
     showWord(word);
     showTemperature(temperature);
-    const now = Math.min(view.get("step"), rows.length - 1);
+    const { row: now, probability, weight: largest } = numbers(answer, view.get("step"), view.constants);
     rows.forEach((row, t) => set(row, { "aria-checked": t === now, tabindex: t === now ? 0 : -1 }));
     const names = answer.codes.map((code) => sound(code)[0]);
     said.textContent = names.join(" ") || "(silence)";
-    const p = now < 0 ? 0 : Math.max(...answer.probabilities[now].slice(END));
-    const a = now < 0 ? [0] : answer.weights[now];
-    fact("probability", p, show(p));
-    fact("weight", Math.max(...a), show(Math.max(...a)));
+    const a = now < 0 ? [] : answer.weights[now];
+    fact("probability", probability, show(probability));
+    fact("weight", largest, show(largest));
     note.textContent =
       now < 0
         ? "The network says nothing at all."

@@ -6,7 +6,7 @@ The weights are recorded, a byte each.
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import traitlets
@@ -108,6 +108,7 @@ class PronunciationMap(Hero):
     """
 
     STATE = ("word", "step", "temperature")
+    CONSTANTS: ClassVar = {"START": START, "END": END, "FIRST": FIRST, "LONGEST": LONGEST}
     _esm = script("pronunciation_map")
 
     word = Letters("phonetic", least=1, most=LONGEST_WORD, example="phonetic").tag(sync=True)

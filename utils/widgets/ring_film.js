@@ -6,8 +6,6 @@ import { plane } from "./js/plane.js";
 import { player } from "./js/play.js";
 import { show } from "./js/text.js";
 
-const SPAN = 1.6;
-
 /** What stands beside the picture: the recorded numbers of one frame. */
 export const numbers = (films, setting, frame) => {
   const { step, modes, near } = films[setting][frame];
@@ -16,9 +14,9 @@ export const numbers = (films, setting, frame) => {
 
 function render({ model, el }) {
   const view = hero(model, el, "Ring film");
+  const { SPAN, SCALE, centers, radii, setting: settings, frame: frames } = view.constants;
   const films = view.get("films");
-  const centers = view.get("centers");
-  const last = Object.values(films)[0].length - 1;
+  const last = frames[1];
   const left = view.panel("generated points and the eight modes");
   const area = plane(left, "generated points", [-SPAN, SPAN], [-SPAN, SPAN], {
     ticks: [
@@ -41,8 +39,8 @@ function render({ model, el }) {
 
   const right = view.panel();
   const fact = facts(right, { step: "steps of the generator", modes: "modes kept", near: "points near a mode" });
-  const setting = choice(right, "training", Object.keys(films), (name) => view.change({ setting: name }));
-  const time = wholeSlider(right, "time", "picture of the film", [0, last], (value) => view.change({ frame: value }));
+  const setting = choice(right, "training", settings, (name) => view.change({ setting: name }));
+  const time = wholeSlider(right, "time", "picture of the film", frames, (value) => view.change({ frame: value }));
   const next = () => {
     const frame = view.get("frame") + 1;
     if (frame <= last) view.change({ frame });
@@ -53,10 +51,10 @@ function render({ model, el }) {
 
   return view.start(() => {
     const [name, frame] = [view.get("setting"), view.get("frame")];
-    const radius = area.px(view.get("radii")[name]) - area.px(0);
+    const radius = area.px(radii[name]) - area.px(0);
     for (const ring of rings) set(ring, { r: radius });
     films[name][frame].points.forEach(([x, y], i) => {
-      set(dots[i], { cx: area.px(x / 100), cy: area.py(y / 100) });
+      set(dots[i], { cx: area.px(x / SCALE), cy: area.py(y / SCALE) });
     });
     const { step, modes, near } = numbers(films, name, frame);
     fact("step", step, String(step));

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import traitlets
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SPAN = 1.6  # the picture goes from −SPAN to SPAN
+SCALE = 100  # of the recorded points
 
 
 def films() -> dict[str, list[dict[str, Any]]]:
@@ -41,18 +42,18 @@ class RingFilm(Hero):
     """
 
     STATE = ("setting", "frame")
+    CONSTANTS: ClassVar = {
+        "SPAN": SPAN,
+        "SCALE": SCALE,
+        "centers": centers().tolist(),
+        "radii": {name: NEAR * s.sigma for name, s in SETTINGS.items()},
+    }
     _esm = script("ring_film")
 
     setting = traitlets.Enum(tuple(SETTINGS), "slow discriminator").tag(sync=True)
     frame = traitlets.Int(0, min=0, max=FRAMES - 1).tag(sync=True)
     films = traitlets.Dict(read_only=True).tag(sync=True)
     kept = traitlets.Dict(read_only=True).tag(sync=True)
-    radii = traitlets.Dict(
-        {name: NEAR * s.sigma for name, s in SETTINGS.items()}, read_only=True
-    ).tag(sync=True)
-    centers = traitlets.Tuple(
-        tuple(map(tuple, centers().tolist())), read_only=True
-    ).tag(sync=True)  # fmt: skip
 
     def __init__(self, **state: Any) -> None:
         super().__init__(**state)
@@ -62,7 +63,7 @@ class RingFilm(Hero):
     @property
     def points(self) -> np.ndarray:
         """The generated points of the picture, (128, 2)."""
-        return np.array(self.films[self.setting][self.frame]["points"]) / 100
+        return np.array(self.films[self.setting][self.frame]["points"]) / SCALE
 
     @property
     def numbers(self) -> dict[str, float]:
@@ -87,7 +88,7 @@ class RingFilm(Hero):
         for ax, k in zip(axes, shown, strict=True):
             at = frames[k]
             outline(ax, SETTINGS[self.setting].sigma)
-            points = np.array(at["points"]) / 100
+            points = np.array(at["points"]) / SCALE
             ax.scatter(*points.T, s=4, color=plotting.ORANGE)
             title = f"step {at['step']}: {at['modes']} of {MODES}"
             ax.set_title(title, fontsize=9, fontweight="bold" if k == self.frame else "normal")

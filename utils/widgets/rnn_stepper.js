@@ -3,11 +3,9 @@ import { button, buttons, facts, slider, wholeSlider } from "./js/controls.js";
 import { make, reveal, set } from "./js/dom.js";
 import { draggable, handle, place, pointer, steerable } from "./js/hands.js";
 import { hero } from "./js/hero.js";
-import { clamp } from "./js/math.js";
+import { clamp, total } from "./js/math.js";
 import { arrow } from "./js/plane.js";
 import { show } from "./js/text.js";
-
-const [STEPS, LIMIT] = [6, 2];
 
 /** The same numbers as unroll() in rnn_stepper.py. */
 export function unroll({ inputs, w, u, b }) {
@@ -20,12 +18,27 @@ export function unroll({ inputs, w, u, b }) {
   return { states, gradients, shares };
 }
 
+/** What is known after `step` steps, NaN elsewhere; the slope is ∂L/∂u as far as the steps back have summed it. */
+export function numbers(given) {
+  const { states, gradients, shares } = unroll(given);
+  const steps = states.length;
+  const step = Math.floor(given.step);
+  const isBack = (t) => t >= 2 * steps - step;
+  return {
+    states: states.map((h, t) => (t < step ? h : NaN)),
+    gradients: gradients.map((g, t) => (isBack(t) ? g : NaN)),
+    slope: total(shares.filter((_, t) => isBack(t))),
+  };
+}
+
 const SUB = "₀₁₂₃₄₅₆";
 const column = (t) => 70 + 105 * t;
 const [GRADIENT, STATE, INPUT, REACH] = [40, 120, 235, 35]; // heights, and half the way of an input
 
 function render({ model, el }) {
   const view = hero(model, el, "Unrolled recurrent network");
+  const { STEPS, inputs: limits, step: steps } = view.constants;
+  const LIMIT = limits[1];
   const KEYS = ["inputs", "w", "u", "b", "step"];
   const top = view.panel();
   const svg = make(top, "svg", {
@@ -86,45 +99,43 @@ function render({ model, el }) {
     const label = make(g, "text", { x, y: INPUT + REACH + 24, "text-anchor": "middle" });
     const knob = handle(svg, `input x${SUB[t + 1]}`);
     const put = (value) =>
-      view.change({ inputs: view.get("inputs").map((old, i) => (i === t ? clamp(value, -LIMIT, LIMIT) : old)) });
+      view.change({ inputs: view.get("inputs").map((old, i) => (i === t ? clamp(value, ...limits) : old)) });
     const now = () => view.get("inputs")[t];
     draggable(knob, { at }, (from) => {
       const start = now();
       return (p) => put(Math.round(20 * (start + ((from[1] - p[1]) * LIMIT) / REACH)) / 20);
     });
-    steerable(knob, 0.1, (dx, dy) => put(now() + dx + dy), { Home: () => put(-LIMIT), End: () => put(LIMIT) });
+    steerable(knob, 0.1, (dx, dy) => put(now() + dx + dy), { Home: () => put(limits[0]), End: () => put(LIMIT) });
     return { box, fill, state, back, gradient, label, knob };
   });
 
   const left = view.panel();
-  const moves = { "|◀": () => 0, "◀": (s) => s - 1, "▶": (s) => s + 1, "▶|": () => 2 * STEPS };
+  const moves = { "|◀": () => steps[0], "◀": (s) => s - 1, "▶": (s) => s + 1, "▶|": () => steps[1] };
   const names = ["to the start", "one step back", "one step on", "to the end"];
   const bar = buttons(left);
   Object.entries(moves).forEach(([text, move], k) => {
-    const act = () => view.change({ step: clamp(move(Math.floor(view.get("step"))), 0, 2 * STEPS) });
+    const act = () => view.change({ step: clamp(move(Math.floor(view.get("step"))), ...steps) });
     button(bar, text, act, { "aria-label": names[k] });
   });
-  const showStep = wholeSlider(left, "step", "step", [0, 2 * STEPS], (step) => view.change({ step }));
+  const showStep = wholeSlider(left, "step", "step", steps, (step) => view.change({ step }));
   const note = make(left, "p", { class: "note" });
   const right = view.panel();
   const weights = { w: "w, of the input", u: "u, of the state", b: "b, the bias" };
   const showWeight = Object.fromEntries(
     Object.entries(weights).map(([key, name]) => [
       key,
-      slider(right, name, name, [-3, 3, 0.05], (value) => view.change({ [key]: value })),
+      slider(right, name, name, [...view.constants[key], 0.05], (value) => view.change({ [key]: value })),
     ]),
   );
   const fact = facts(right, { last: "last state h₆ = L", first: "∂L/∂h₁", slope: "∂L/∂u so far" });
 
   return view.start(() => {
     const given = Object.fromEntries(KEYS.map((key) => [key, view.get(key)]));
-    const { states, gradients, shares } = unroll(given);
+    const { states, gradients, slope } = numbers(given);
     const step = Math.floor(given.step);
-    const forward = Math.min(step, STEPS);
-    const isBack = (t) => t >= 2 * STEPS - step;
     columns.forEach(({ box, fill, state, back, gradient, label, knob }, t) => {
-      const known = t < forward;
-      const h = states[t];
+      const [h, g] = [states[t], gradients[t]];
+      const known = !Number.isNaN(h);
       box.classList.toggle("now", step === t + 1 || step === 2 * STEPS - t);
       set(fill, {
         y: STATE - (h > 0 ? 20 * h : 0),
@@ -132,19 +143,17 @@ function render({ model, el }) {
         fill: `var(--dll-${h > 0 ? "blue" : "orange"})`,
       });
       state.textContent = known ? show(h) : "";
-      state.dataset.value = String(known ? h : NaN);
-      reveal(back, isBack(t));
-      gradient.textContent = `∂ ${show(gradients[t])}`;
-      gradient.dataset.value = String(isBack(t) ? gradients[t] : NaN);
+      state.dataset.value = String(h);
+      reveal(back, !Number.isNaN(g));
+      gradient.textContent = `∂ ${show(g)}`;
+      gradient.dataset.value = String(g);
       const x = given.inputs[t];
       label.textContent = `x${SUB[t + 1]} = ${show(x, 1)}`;
-      place(knob, column(t), INPUT - (REACH * x) / LIMIT, [-LIMIT, LIMIT, x], show(x, 1));
+      place(knob, column(t), INPUT - (REACH * x) / LIMIT, [...limits, x], show(x, 1));
     });
     showStep(step);
     for (const [key, showOne] of Object.entries(showWeight)) showOne(given[key]);
-    const slope = shares.reduce((sum, share, t) => sum + (isBack(t) ? share : 0), 0);
-    const last = forward === STEPS ? states[STEPS - 1] : NaN;
-    const first = isBack(0) ? gradients[0] : NaN;
+    const [last, first] = [states[STEPS - 1], gradients[0]];
     fact("last", last, Number.isNaN(last) ? "–" : show(last));
     fact("first", first, Number.isNaN(first) ? "–" : show(first, 3));
     fact("slope", slope, step > STEPS ? show(slope, 3) : "–");

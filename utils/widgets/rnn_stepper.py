@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -62,6 +62,7 @@ class RNNStepper(Hero):
     """
 
     STATE = ("inputs", "w", "u", "b", "step")
+    CONSTANTS: ClassVar = {"STEPS": STEPS}
     _esm = script("rnn_stepper")
 
     inputs = Numbers((1.0, *[0.0] * (STEPS - 1)), -2, 2).tag(sync=True)

@@ -3,20 +3,16 @@ import { columns } from "./js/bars.js";
 import { button, facts, field, slider, wholeSlider } from "./js/controls.js";
 import { make } from "./js/dom.js";
 import { hero } from "./js/hero.js";
-import { argmax, softmax } from "./js/math.js";
+import { argmax, softmax, total } from "./js/math.js";
 import { uniform } from "./js/random.js";
 import { show } from "./js/text.js";
-import { floats } from "./js/weights.js";
-
-const SIGNS = "·abcdefghijklmnopqrstuvwxyz";
-const [WORDS, MAX_LETTERS, MAX_START] = [12, 14, 8];
+import { floats, taker } from "./js/weights.js";
 
 /** The weights as fold() in word_writer.py names them: table (27, H), U (H, H), V (27, H), c (27). */
-export function unfold(text, H) {
-  const numbers = floats(text);
-  let used = 0;
-  const take = (count) => numbers.subarray(used, (used += count));
-  return { H, table: take(SIGNS.length * H), U: take(H * H), V: take(SIGNS.length * H), c: take(SIGNS.length) };
+export function unfold(text, H, { SIGNS }) {
+  const take = taker(floats(text));
+  const n = SIGNS.length;
+  return { H, table: take(n * H), U: take(H * H), V: take(n * H), c: take(n) };
 }
 
 /** The state after one more sign; `h` is null before the first. */
@@ -28,13 +24,13 @@ function step({ H, table, U }, h, sign) {
   });
 }
 
-export const read = (network, start) =>
+const read = (network, start, { SIGNS }) =>
   [...start].reduce((h, letter) => step(network, h, SIGNS.indexOf(letter)), step(network, null, 0));
 
-export function probabilities({ H, V, c }, h, temperature) {
+function probabilities({ H, V, c }, h, temperature) {
   return softmax(
-    Array.from(SIGNS, (_, k) => {
-      let sum = c[k];
+    Array.from(c, (bias, k) => {
+      let sum = bias;
       for (let j = 0; j < H; j += 1) sum += V[k * H + j] * h[j];
       return sum / temperature;
     }),
@@ -42,8 +38,9 @@ export function probabilities({ H, V, c }, h, temperature) {
 }
 
 /** The same words as write() in word_writer.py. */
-export function write(network, start, temperature, seed) {
-  const first = read(network, start);
+export function write(network, start, temperature, seed, constants) {
+  const { SIGNS, WORDS, MAX_LETTERS } = constants;
+  const first = read(network, start, constants);
   return Array.from({ length: WORDS }, (_, i) => {
     let word = start;
     let h = first;
@@ -60,18 +57,26 @@ export function write(network, start, temperature, seed) {
   });
 }
 
+/** What comes next, the surest sign, its probability and the entropy in bits; and the words. */
+export function numbers(network, { start, temperature, seed }, constants) {
+  const p = probabilities(network, read(network, start, constants), temperature);
+  const next = argmax(p);
+  const entropy = -total(p.map((value) => (value > 0 ? value * Math.log2(value) : 0)));
+  const words = write(network, start, temperature, Math.floor(seed), constants);
+  return { p, next, probability: p[next], entropy, words };
+}
+
 function render({ model, el }) {
   const view = hero(model, el, "Word writer");
-  const network = unfold(view.get("weights"), view.get("hidden"));
+  const { SIGNS, WORDS, start: lengths, temperature: temperatures, seed: seeds } = view.constants;
+  const network = unfold(view.get("weights"), view.get("hidden"), view.constants);
 
   const left = view.panel();
-  const showStart = field(left, "begins with", "how the words begin", [0, MAX_START], (start) =>
-    view.change({ start }),
-  );
-  const showTemperature = slider(left, "temperature", "temperature", [0.1, 2, 0.05], (temperature) =>
+  const showStart = field(left, "begins with", "how the words begin", lengths, (start) => view.change({ start }));
+  const showTemperature = slider(left, "temperature", "temperature", [...temperatures, 0.05], (temperature) =>
     view.change({ temperature }),
   );
-  const showSeed = wholeSlider(left, "draw", "which random draw", [0, 99], (seed) => view.change({ seed }));
+  const showSeed = wholeSlider(left, "draw", "which random draw", seeds, (seed) => view.change({ seed }));
   const fact = facts(left, { next: "surest next sign", probability: "its probability", entropy: "entropy in bits" });
   const chart = make(left, "svg", {
     viewBox: "0 0 420 190",
@@ -95,17 +100,21 @@ function render({ model, el }) {
   const list = make(right, "ol", { class: "words" });
   const lines = Array.from({ length: WORDS }, () => make(list, "li"));
   const again = make(right, "p", { class: "again" });
-  button(again, "Write others", () => view.change({ seed: (view.get("seed") + 1) % 100 }));
+  button(again, "Write others", () => view.change({ seed: (view.get("seed") + 1) % (seeds[1] + 1) }));
 
   return view.start(() => {
     const [start, temperature, seed] = ["start", "temperature", "seed"].map((key) => view.get(key));
-    const p = probabilities(network, read(network, start), temperature);
-    const best = argmax(p);
-    const words = write(network, start, temperature, Math.floor(seed));
+    const {
+      p,
+      next: best,
+      probability,
+      entropy,
+      words,
+    } = numbers(network, { start, temperature, seed }, view.constants);
     showStart(start);
     showTemperature(temperature);
     showSeed(seed);
-    const top = Math.max(p[best], 0.25);
+    const top = Math.max(probability, 0.25);
     scale.textContent = `probability ${show(top)}`;
     showBars(p, top);
     lines.forEach((line, i) => {
@@ -114,8 +123,7 @@ function render({ model, el }) {
       make(line, "span", {}, words[i].slice(start.length));
     });
     fact("next", best, best ? SIGNS[best] : "end");
-    fact("probability", p[best], show(p[best]));
-    const entropy = -p.reduce((sum, value) => sum + (value > 0 ? value * Math.log2(value) : 0), 0);
+    fact("probability", probability, show(probability));
     fact("entropy", entropy, show(entropy, 1));
     view.say(`${words.slice(0, 4).join(", ")}; surest next: ${best ? SIGNS[best] : "the end"}`);
   }, ["start", "temperature", "seed"]);

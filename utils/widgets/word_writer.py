@@ -6,7 +6,7 @@ Without a model it shows a recorded one.
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import traitlets
@@ -98,6 +98,7 @@ class WordWriter(Hero):
     """
 
     STATE = ("start", "temperature", "seed")
+    CONSTANTS: ClassVar = {"SIGNS": SIGNS, "WORDS": WORDS, "MAX_LETTERS": MAX_LETTERS}
     _esm = script("word_writer")
 
     start = Letters("", most=MAX_START, example="str").tag(sync=True)

@@ -7,23 +7,13 @@ import { clamp, round } from "./js/math.js";
 import { arrow, drawLine, marker, plane, straight } from "./js/plane.js";
 import { show } from "./js/text.js";
 
-const [LOW, HIGH] = [-0.6, 1.6];
-const W = 2;
-const B = 3;
 const ARROW = 0.3; // an arrow is drawn this much shorter than w
-const CORNERS = [
-  [0, 0],
-  [0, 1],
-  [1, 0],
-  [1, 1],
-];
-const TARGETS = [0, 1, 1, 0];
 const COLORS = ["green", "pink"];
 
 const step = (z) => (z > 0 ? 1 : 0);
 
-/** The same numbers as xor_network() in xor_builder.py. */
-function xorNetwork(w, b, v, c) {
+/** The same numbers as xor_network() in xor_builder.py, and how many corners come out right. */
+export function numbers({ w, b, v, c }, { CORNERS, TARGETS }) {
   const h = CORNERS.map(([x1, x2]) => w.map((wj, j) => step(wj[0] * x1 + wj[1] * x2 + b[j])));
   const y = h.map(([h1, h2]) => step(v[0] * h1 + v[1] * h2 + c));
   return { h, y, right: y.filter((value, i) => value === TARGETS[i]).length };
@@ -41,6 +31,31 @@ function cut(polygon, w, b, sign) {
   });
 }
 
+/** The part of a polygon where the step neuron (w, b) answers `on`. */
+const cutOrAll = (polygon, w, b, on) => cut(polygon, w, b, on ? 1 : -1);
+
+const square = ([low, high]) => [
+  [low, low],
+  [high, low],
+  [high, high],
+  [low, high],
+];
+
+/**
+ * Polygons: where each hidden neuron is 1, where y is 1 among the inputs, and where it is among the hidden values.
+ * Each of the four cells between the lines has one (h₁, h₂), and so one y.
+ */
+export function regions({ w, b, v, c }, { CORNERS, VIEW }) {
+  const all = square(VIEW);
+  return {
+    halves: w.map((wj, j) => cut(all, wj, b[j], 1)),
+    inputs: CORNERS.filter(([h1, h2]) => step(v[0] * h1 + v[1] * h2 + c)).map((on) =>
+      on.reduce((polygon, hj, j) => cutOrAll(polygon, w[j], b[j], hj), all),
+    ),
+    hidden: cut(all, v, c, 1),
+  };
+}
+
 /** Slanted lines, so that the region where y = 1 shows without color. */
 function hatch(area) {
   const pattern = make(area.svg, "pattern", {
@@ -56,7 +71,7 @@ function hatch(area) {
 }
 
 /** Four marked points; returns a function that rings those answered wrongly. */
-function corners(area, where) {
+function corners(area, where, TARGETS) {
   const rings = where.map((p, i) => {
     const node = make(area.front, "g", {
       transform: `translate(${area.px(p[0])} ${area.py(p[1])})`,
@@ -135,7 +150,7 @@ function diagram(parent) {
   };
 }
 
-function table(parent) {
+function table(parent, { CORNERS, TARGETS }) {
   const node = make(parent, "table");
   const head = make(make(node, "thead"), "tr");
   for (const name of ["x₁", "x₂", "h₁", "h₂", "y", "XOR", ""]) make(head, "th", { scope: "col" }, name);
@@ -156,6 +171,8 @@ function table(parent) {
 
 function render({ model, el }) {
   const view = hero(model, el, "XOR builder");
+  const { CORNERS, TARGETS, VIEW, w: rangeW, b: rangeB, v: rangeV, c: rangeC } = view.constants;
+  const [W, B] = [rangeW[1], rangeB[1]];
   const options = {
     width: 300,
     height: 300,
@@ -164,30 +181,20 @@ function render({ model, el }) {
       [0, 1],
     ],
   };
-  const square = [
-    [LOW, LOW],
-    [HIGH, LOW],
-    [HIGH, HIGH],
-    [LOW, HIGH],
-  ];
-
-  const inputs = plane(view.panel("What goes in"), "Input space with two lines", [LOW, HIGH], [LOW, HIGH], {
+  const inputs = plane(view.panel("What goes in"), "Input space with two lines", VIEW, VIEW, {
     ...options,
     names: ["x₁", "x₂"],
   });
   const writeDiagram = diagram(view.panel("The network"));
-  const hidden = plane(
-    view.panel("What the output neuron sees"),
-    "Hidden space with one line",
-    [LOW, HIGH],
-    [LOW, HIGH],
-    { ...options, names: ["h₁", "h₂"] },
-  );
+  const hidden = plane(view.panel("What the output neuron sees"), "Hidden space with one line", VIEW, VIEW, {
+    ...options,
+    names: ["h₁", "h₂"],
+  });
 
   const result = view.panel();
   result.classList.add("wide");
   const fact = facts(result, { right: "right" });
-  const fill = table(result);
+  const fill = table(result, view.constants);
   make(
     result,
     "p",
@@ -199,22 +206,22 @@ function render({ model, el }) {
   const halves = COLORS.map((color) =>
     make(inputs.ground, "path", { fill: `var(--dll-${color})`, "fill-opacity": 0.1 }),
   );
-  const regions = [inputs, hidden].map((area, i) => make(area.ground, "path", fills[i]));
+  const regionPaths = [inputs, hidden].map((area, i) => make(area.ground, "path", fills[i]));
   const verdicts = make(hidden.data, "line", { class: "boundary" });
 
   const setNeuron = (j, wj, bj) => {
     const w = view.get("w").map((row) => [...row]);
     const b = [...view.get("b")];
-    w[j] = wj.map((value) => round(clamp(value, -W, W)));
-    b[j] = round(clamp(bj, -B, B));
+    w[j] = wj.map((value) => round(clamp(value, ...rangeW)));
+    b[j] = round(clamp(bj, ...rangeB));
     view.change({ w, b });
   };
   const lineOf = (j) => straight(view.get("w")[j], view.get("b")[j], [0.5, 0.5]);
-  const footOf = (j) => (lineOf(j)?.foot ?? [0.5, 0.5]).map((value) => clamp(value, LOW, HIGH));
+  const footOf = (j) => (lineOf(j)?.foot ?? [0.5, 0.5]).map((value) => clamp(value, ...VIEW));
 
   /** Turn neuron j about the foot of its arrow. */
   const turn = (j, foot, wj) => {
-    const [w1, w2] = wj.map((value) => clamp(value, -W, W));
+    const [w1, w2] = wj.map((value) => clamp(value, ...rangeW));
     setNeuron(j, [w1, w2], lineOf(j) ? -w1 * foot[0] - w2 * foot[1] : view.get("b")[j]);
   };
   const neurons = COLORS.map((color, j) => {
@@ -248,8 +255,8 @@ function render({ model, el }) {
     });
     return { line, grip, shaft, knob, tip };
   });
-  const ringInputs = corners(inputs, CORNERS);
-  const ringHidden = corners(hidden, CORNERS);
+  const ringInputs = corners(inputs, CORNERS, TARGETS);
+  const ringHidden = corners(hidden, CORNERS, TARGETS);
 
   const sliders = COLORS.map((color, j) => {
     const sub = "₁₂"[j];
@@ -262,38 +269,35 @@ function render({ model, el }) {
         view.get("b")[j],
       );
     return [
-      slider(panel, `w${sub}₁`, `weight from x₁ to h${sub}`, [-W, W, 0.05], weight(0)),
-      slider(panel, `w${sub}₂`, `weight from x₂ to h${sub}`, [-W, W, 0.05], weight(1)),
-      slider(panel, `b${sub}`, `bias of h${sub}`, [-B, B, 0.05], (value) => setNeuron(j, view.get("w")[j], value)),
+      slider(panel, `w${sub}₁`, `weight from x₁ to h${sub}`, [...rangeW, 0.05], weight(0)),
+      slider(panel, `w${sub}₂`, `weight from x₂ to h${sub}`, [...rangeW, 0.05], weight(1)),
+      slider(panel, `b${sub}`, `bias of h${sub}`, [...rangeB, 0.05], (value) => setNeuron(j, view.get("w")[j], value)),
     ];
   });
   const output = view.panel("Output neuron y");
   const setV = (k) => (value) => view.change({ v: view.get("v").map((old, i) => (i === k ? value : old)) });
   const showV = [0, 1].map((k) =>
-    slider(output, `v${"₁₂"[k]}`, `weight from h${"₁₂"[k]} to y`, [-W, W, 0.05], setV(k)),
+    slider(output, `v${"₁₂"[k]}`, `weight from h${"₁₂"[k]} to y`, [...rangeV, 0.05], setV(k)),
   );
-  const showC = slider(output, "c", "bias of y", [-W, W, 0.05], (c) => view.change({ c }));
+  const showC = slider(output, "c", "bias of y", [...rangeC, 0.05], (c) => view.change({ c }));
 
   return view.start(() => {
     const [w, b, v, c] = ["w", "b", "v", "c"].map(view.get);
-    const { h, y, right } = xorNetwork(w, b, v, c);
+    const { h, y, right } = numbers({ w, b, v, c }, view.constants);
+    const where = regions({ w, b, v, c }, view.constants);
     neurons.forEach(({ line, grip, shaft, knob, tip }, j) => {
       drawLine(inputs, [line, grip], lineOf(j));
-      halves[j].setAttribute("d", inputs.path(cut(square, w[j], b[j], 1)));
+      halves[j].setAttribute("d", inputs.path(where.halves[j]));
       const foot = footOf(j);
       const end = foot.map((value, k) => value + ARROW * w[j][k]);
       const [from, to] = [foot, end].map((p) => [inputs.px(p[0]), inputs.py(p[1])]);
       shaft.setAttribute("d", arrow(from, to));
-      place(knob, ...from, [-B, B, b[j]], `b = ${show(b[j])}`);
+      place(knob, ...from, [...rangeB, b[j]], `b = ${show(b[j])}`);
       reveal(knob, lineOf(j));
-      place(tip, ...to, [-W, W, w[j][0]], `w = (${show(w[j][0])}, ${show(w[j][1])})`);
+      place(tip, ...to, [...rangeW, w[j][0]], `w = (${show(w[j][0])}, ${show(w[j][1])})`);
     });
-    // each of the four cells between the lines has one (h₁, h₂), and so one y
-    const cells = CORNERS.filter(([h1, h2]) => v[0] * h1 + v[1] * h2 + c > 0).map((on) =>
-      on.reduce((polygon, hj, j) => cutOrAll(polygon, w[j], b[j], hj), square),
-    );
-    regions[0].setAttribute("d", cells.map(inputs.path).join(""));
-    regions[1].setAttribute("d", hidden.path(cutOrAll(square, v, c, 1)));
+    regionPaths[0].setAttribute("d", where.inputs.map(inputs.path).join(""));
+    regionPaths[1].setAttribute("d", hidden.path(where.hidden));
     drawLine(hidden, [verdicts], straight(v, c, [0.5, 0.5]));
     ringInputs(y);
     // inputs that share a corner of the hidden space stand side by side
@@ -312,10 +316,5 @@ function render({ model, el }) {
     fact("right", right, `${right} of 4${right === 4 ? " ✔" : ""}`);
     view.say(`${right} of 4 right`);
   }, ["w", "b", "v", "c"]);
-}
-
-/** The part of a polygon where the step neuron (w, b) answers `on`. */
-function cutOrAll(polygon, w, b, on) {
-  return on ? cut(polygon, w, b, 1) : cut(polygon, w, b, -1);
 }
 export default { render };

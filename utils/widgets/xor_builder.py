@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
 TARGETS = np.array([0, 1, 1, 0])
+VIEW = (-0.6, 1.6)  # of both spaces
 
 
 def xor_network(
@@ -64,6 +65,9 @@ class XorBuilder(Hero):
     """
 
     STATE = ("w", "b", "v", "c")
+    CONSTANTS: ClassVar = {
+        "CORNERS": CORNERS.tolist(), "TARGETS": TARGETS.tolist(), "VIEW": VIEW,
+    }  # fmt: skip
     _esm = script("xor_builder")
 
     w = Numbers(((1, 1), (1, -0.4)), -2, 2).tag(sync=True)
@@ -97,13 +101,13 @@ class XorBuilder(Hero):
         """Return input space and hidden space, each with its lines and the region where y = 1."""
         fig, (left, right) = plotting.figure(1, 2, width=8, height=4)
         h, y = xor_network(self.w, self.b, self.v, self.c)
-        grid = np.linspace(-0.6, 1.6, 221)
+        grid = np.linspace(*VIEW, 221)
         plane = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2)
         inside = xor_network(self.w, self.b, self.v, self.c, plane)[1].reshape(221, 221)
         seen = (plane @ self.v + self.c > 0).astype(int).reshape(221, 221)
         for ax, region in ((left, inside), (right, seen)):
             ax.contourf(grid, grid, region, levels=[0.5, 1.5], colors=[plotting.BLUE], alpha=0.2)
-            ax.set(xlim=(-0.6, 1.6), ylim=(-0.6, 1.6), aspect="equal", xticks=(0, 1), yticks=(0, 1))
+            ax.set(xlim=VIEW, ylim=VIEW, aspect="equal", xticks=(0, 1), yticks=(0, 1))
         for j, (color, dash) in enumerate(((plotting.GREEN, "-"), (plotting.PINK, "--"))):
             z = (plane @ self.w[j] + self.b[j]).reshape(221, 221)
             left.contour(grid, grid, z, levels=[0], colors=[color], linestyles=[dash])

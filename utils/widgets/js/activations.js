@@ -1,7 +1,7 @@
 // Activation functions and their derivatives.
 import { normalCdf, normalPdf, sigmoid } from "./math.js";
 
-/** The same pairs as ACTIVATIONS in activation_explorer.py: name → [f, f′]. */
+/** The same pairs as activation() in utils/layers/activations.py: name → [f, f′]. */
 export const ACTIVATIONS = {
   step: [(z) => (z > 0 ? 1 : 0), () => 0],
   sigmoid: [sigmoid, (z) => sigmoid(z) * sigmoid(-z)],
@@ -11,7 +11,3 @@ export const ACTIVATIONS = {
   GELU: [(z) => z * normalCdf(z), (z) => normalCdf(z) + z * normalPdf(z)],
   identity: [(z) => z, () => 1],
 };
-
-export const BOUNDED = ["step", "sigmoid", "tanh"];
-
-export const ALPHA = 0.1;

@@ -28,6 +28,7 @@ export function hero(model, el, name) {
     model,
     root,
     panels,
+    constants: model.get("constants"),
     get: (key) => (key in pending ? pending[key] : model.get(key)),
     panel: (title) => {
       const panel = make(panels, "div", { class: "panel" });

@@ -3,6 +3,12 @@
 /** What Python sent as base64: bytes. */
 export const binary = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
+/** Cut numbers into parts: take(count) gives the next ones. */
+export function taker(all) {
+  let used = 0;
+  return (count) => all.subarray(used, (used += count));
+}
+
 /** Numbers that Python sent as base64 of float32, low byte first. */
 export function floats(text) {
   const view = new DataView(binary(text).buffer);
