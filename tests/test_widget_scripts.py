@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import importlib
 import json
 import re
 
+import numpy as np
 import pytest
+from scipy import special, stats
 
+from utils.layers.activations import ACTIVATIONS, activation
 from utils.widgets._hero import Hero
+from utils.widgets._random import uniforms
 from utils.widgets._script import HERE, script
 
 HEROES = sorted(path.stem for path in HERE.glob("*.js"))
@@ -169,3 +174,63 @@ def test_other_forms_of_import_and_export_are_refused_by_name(line, write):
 def test_only_the_main_module_renders(write):
     with pytest.raises(ValueError, match=r"b.js: cannot join 'export default \{ render \};'"):
         write(main='import { a } from "./b.js";\n', b="export const a = 1;\n" + END)
+
+
+# ---------------------------------------------------------------- what the scripts share
+
+
+def test_letters_are_what_is_left_of_a_text(node):
+    letters = node(HERE / "js" / "text.js").letters
+    typed = {"Qu3 een": "queen", "Müller-3": "muller", "ÉCOLE": "ecole", "": "", "12": ""}
+    assert {text: letters(text, 16) for text in typed} == typed
+    assert letters("abcdef", 3) == "abc"
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [(1.234, 2, "1.23"), (-1.5, 2, "−1.50"), (-0.001, 2, "0.00"), (7, 0, "7"), (-0.06, 1, "−0.1")],
+)
+def test_numbers_get_a_real_minus_and_no_negative_zero(value, digits, text, node):
+    assert node(HERE / "js" / "text.js").show(value, digits) == text
+
+
+def test_small_mathematics_equals_scipy(node):
+    math = node(HERE / "js" / "math.js")
+    z = np.concatenate([np.linspace(-7, 7, 141), [-30, 0, 30, 1e-9]])
+    for name, wanted in {
+        "erf": special.erf(z), "sigmoid": special.expit(z), "softplus": np.logaddexp(0, z),
+        "normalCdf": stats.norm.cdf(z), "normalPdf": stats.norm.pdf(z),
+    }.items():  # fmt: skip
+        shown = [getattr(math, name)(value) for value in z]
+        np.testing.assert_allclose(shown, wanted, rtol=1e-12, atol=1e-15, err_msg=name)
+    scores = np.random.default_rng(0).normal(0, 300, 20)
+    np.testing.assert_allclose(math.softmax(scores), special.softmax(scores), rtol=1e-12)
+    assert math.argmax(scores) == scores.argmax()
+    assert math.norm(scores) == pytest.approx(np.linalg.norm(scores), rel=1e-14)
+    assert math.mean(scores) == pytest.approx(scores.mean(), rel=1e-12)
+    assert [math.clamp(value, -1, 2) for value in (-3, 0.5, 3)] == [-1, 0.5, 2]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 99])
+def test_uniform_numbers_are_those_of_numpy(seed, node):
+    uniform = node(HERE / "js" / "random.js").uniform
+    assert [uniform(seed, n) for n in range(200)] == uniforms(seed, 200).tolist()
+
+
+@pytest.mark.parametrize(("kind", "name"), [("<f4", "floats"), ("<f2", "halves")])
+def test_numbers_that_travel_arrive(kind, name, node):
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.normal(0, 10.0 ** rng.integers(-6, 4, 200)), [0, -0.0, 6e-8]])
+    sent = values.astype(kind)
+    text = base64.b64encode(sent.tobytes()).decode("ascii")
+    assert getattr(node(HERE / "js" / "weights.js"), name)(text) == sent.astype(float).tolist()
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_equal_numpy(name, node):
+    explorer = node(script("activation_explorer"))
+    z = np.concatenate([np.linspace(-4, 4, 161), [1e-300, -1e-300]])
+    f, slope = activation(name, z, 0.2)
+    shown = [explorer.numbers({"activation": name, "z": at, "alpha": 0.2}) for at in z]
+    for key, wanted in (("f", f), ("slope", slope)):
+        np.testing.assert_allclose([n[key] for n in shown], wanted, rtol=1e-12, atol=1e-15)

@@ -54,7 +54,9 @@ class Node:
             self._process.communicate()
 
     def __call__(self, widget: Any) -> Script:
-        """Return what the script of a widget, or a text, exports."""
+        """Return what the script of a widget, a text, or the module in a file exports."""
+        if isinstance(widget, Path):
+            return Script(self, widget.as_uri())
         text = widget if isinstance(widget, str) else str(widget._esm)
         code = base64.b64encode(text.encode()).decode("ascii")
         return Script(self, f"data:text/javascript;base64,{code}")

@@ -186,7 +186,7 @@ function render({ model, el }) {
 
   return view.start(() => {
     const [stride, padding, dilation] = settings();
-    const state = Object.fromEntries(KEYS.map((key) => [key, view.get(key)]));
+    const state = view.state(KEYS);
     const { kernel } = state;
     const image = images[state.picture];
     const { map, i, j, pixels, products, sum } = numbers(image, state);

@@ -133,6 +133,7 @@ export function numbers(game, target, settings, constants) {
 
 function render({ model, el }) {
   const view = hero(model, el, "GAN stepper");
+  const KEYS = ["moves", "target", "loss", "rate"];
   const { LOW, HIGH, MAX_MOVES, TARGETS, Z: z } = view.constants;
   const left = view.panel("densities: real, generated");
   const top = plane(left, "densities of real and generated points", [LOW, HIGH], [-0.25, 1.25], {
@@ -213,8 +214,9 @@ function render({ model, el }) {
   }
 
   return view.start(() => {
-    const [name, lossName, step, moves] = ["target", "loss", "rate", "moves"].map(view.get);
-    const settings = rules({ target: name, loss: lossName, rate: step }, view.constants);
+    const state = view.state(KEYS);
+    const { target: name, loss: lossName, rate: step, moves } = state;
+    const settings = rules(state, view.constants);
     const game = current(settings, JSON.stringify([name, lossName, step]));
     const lines = curves(game, TARGETS[name], view.constants);
     const draw = (node, area, key) => node.setAttribute("d", area.path(lines.map((at) => [at.x, at[key]])));
@@ -242,6 +244,6 @@ function render({ model, el }) {
     view.say(
       `${count} moves of D, ${moves.length - count} of G: Jensen–Shannon divergence ${show(n.js)}, μ ${show(n.mean)}, σ ${show(n.spread)}`,
     );
-  }, ["moves", "target", "loss", "rate"]);
+  }, KEYS);
 }
 export default { render };

@@ -146,7 +146,8 @@ function render({ model, el }) {
   make(knob, "circle", { class: "hit", r: 9 });
   make(knob, "circle", { class: "ring", r: 8 });
   draggable(knob, maps.f.area, () => select);
-  const state = () => Object.fromEntries(["name", "letter", "unit"].map((key) => [key, view.get(key)]));
+  const KEYS = ["name", "letter", "unit"];
+  const state = () => view.state(KEYS);
   const place = () => {
     const { t, k } = numbers(weights, state(), view.constants);
     return [t, k];
@@ -188,6 +189,6 @@ function render({ model, el }) {
       note.textContent = "Type a name.";
       view.say("no name");
     }
-  }, ["name", "letter", "unit"]);
+  }, KEYS);
 }
 export default { render };

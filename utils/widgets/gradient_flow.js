@@ -152,7 +152,7 @@ function render({ model, el }) {
   const note = make(right, "p", { class: "note" });
 
   return view.start(() => {
-    const state = Object.fromEntries(KEYS.map((key) => [key, view.get(key)]));
+    const state = view.state(KEYS);
     const { gradients, ratio, factor, size, fate } = numbers(state, view.constants);
     const healthy = view.constants.HEALTHY.map(Math.log10);
     const depth = gradients.length - 1;

@@ -76,6 +76,7 @@ export function numbers(network, anchors, { start, end, t, path }) {
 
 function render({ model, el }) {
   const view = hero(model, el, "Latent walk");
+  const KEYS = ["start", "end", "t", "path"];
   const network = unpack(view.get("weights"), view.get("shapes"));
   const anchors = view.get("anchors");
   const { SIDE, SHOWN, start: starts, end: ends, path: paths, t: shares } = view.constants;
@@ -98,8 +99,9 @@ function render({ model, el }) {
 
   let walked = "";
   return view.start(() => {
-    const [from, to, name, t] = ["start", "end", "path", "t"].map(view.get);
-    const at = (share) => numbers(network, anchors, { start: from, end: to, t: share, path: name });
+    const state = view.state(KEYS);
+    const { start: from, end: to, path: name, t } = state;
+    const at = (share) => numbers(network, anchors, { ...state, t: share });
     const { image, ink, length } = at(t);
     paint(big, [image], SIDE);
     const walk = [from, to, name].join();
@@ -118,6 +120,6 @@ function render({ model, el }) {
     path(name);
     way(t);
     view.say(`${show(100 * t, 0)} percent of the way from ${from} to ${to}, ${name}, length of z ${show(length)}`);
-  }, ["start", "end", "t", "path"]);
+  }, KEYS);
 }
 export default { render };

@@ -250,7 +250,7 @@ function render({ model, el }) {
 
   let drawn = "";
   return view.start(() => {
-    const state = Object.fromEntries(KEYS.map((key) => [key, view.get(key)]));
+    const state = view.state(KEYS);
     const step = Math.floor(state.step);
     if (drawn !== state.surface) {
       drawn = state.surface;

@@ -130,7 +130,7 @@ function render({ model, el }) {
   const fact = facts(right, { last: "last state h₆ = L", first: "∂L/∂h₁", slope: "∂L/∂u so far" });
 
   return view.start(() => {
-    const given = Object.fromEntries(KEYS.map((key) => [key, view.get(key)]));
+    const given = view.state(KEYS);
     const { states, gradients, slope } = numbers(given);
     const step = Math.floor(given.step);
     columns.forEach(({ box, fill, state, back, gradient, label, knob }, t) => {

@@ -69,6 +69,7 @@ export function numbers(network, { start, temperature, seed }, constants) {
 function render({ model, el }) {
   const view = hero(model, el, "Word writer");
   const { SIGNS, WORDS, start: lengths, temperature: temperatures, seed: seeds } = view.constants;
+  const KEYS = ["start", "temperature", "seed"];
   const network = unfold(view.get("weights"), view.get("hidden"), view.constants);
 
   const left = view.panel();
@@ -103,14 +104,9 @@ function render({ model, el }) {
   button(again, "Write others", () => view.change({ seed: (view.get("seed") + 1) % (seeds[1] + 1) }));
 
   return view.start(() => {
-    const [start, temperature, seed] = ["start", "temperature", "seed"].map((key) => view.get(key));
-    const {
-      p,
-      next: best,
-      probability,
-      entropy,
-      words,
-    } = numbers(network, { start, temperature, seed }, view.constants);
+    const state = view.state(KEYS);
+    const { start, temperature, seed } = state;
+    const { p, next: best, probability, entropy, words } = numbers(network, state, view.constants);
     showStart(start);
     showTemperature(temperature);
     showSeed(seed);
@@ -126,6 +122,6 @@ function render({ model, el }) {
     fact("probability", probability, show(probability));
     fact("entropy", entropy, show(entropy, 1));
     view.say(`${words.slice(0, 4).join(", ")}; surest next: ${best ? SIGNS[best] : "the end"}`);
-  }, ["start", "temperature", "seed"]);
+  }, KEYS);
 }
 export default { render };

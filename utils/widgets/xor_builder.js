@@ -173,6 +173,7 @@ function render({ model, el }) {
   const view = hero(model, el, "XOR builder");
   const { CORNERS, TARGETS, VIEW, w: rangeW, b: rangeB, v: rangeV, c: rangeC } = view.constants;
   const [W, B] = [rangeW[1], rangeB[1]];
+  const KEYS = ["w", "b", "v", "c"];
   const options = {
     width: 300,
     height: 300,
@@ -282,9 +283,10 @@ function render({ model, el }) {
   const showC = slider(output, "c", "bias of y", [...rangeC, 0.05], (c) => view.change({ c }));
 
   return view.start(() => {
-    const [w, b, v, c] = ["w", "b", "v", "c"].map(view.get);
-    const { h, y, right } = numbers({ w, b, v, c }, view.constants);
-    const where = regions({ w, b, v, c }, view.constants);
+    const state = view.state(KEYS);
+    const { w, b, v, c } = state;
+    const { h, y, right } = numbers(state, view.constants);
+    const where = regions(state, view.constants);
     neurons.forEach(({ line, grip, shaft, knob, tip }, j) => {
       drawLine(inputs, [line, grip], lineOf(j));
       halves[j].setAttribute("d", inputs.path(where.halves[j]));
@@ -315,6 +317,6 @@ function render({ model, el }) {
     fill(h, y);
     fact("right", right, `${right} of 4${right === 4 ? " ✔" : ""}`);
     view.say(`${right} of 4 right`);
-  }, ["w", "b", "v", "c"]);
+  }, KEYS);
 }
 export default { render };

@@ -30,6 +30,8 @@ export function hero(model, el, name) {
     panels,
     constants: model.get("constants"),
     get: (key) => (key in pending ? pending[key] : model.get(key)),
+    /** The present values of some traits by name. */
+    state: (keys) => Object.fromEntries(keys.map((key) => [key, view.get(key)])),
     panel: (title) => {
       const panel = make(panels, "div", { class: "panel" });
       if (title) make(panel, "h4", {}, title);
