@@ -151,6 +151,11 @@ def test_constants_are_what_the_state_may_be_and_what_python_says():
         XorBuilder().constants = {}
 
 
+@pytest.mark.parametrize("make", HEROES)
+def test_constants_are_saved_with_a_page_that_has_no_kernel(make):
+    assert make().get_state(drop_defaults=True)["constants"] == make().constants
+
+
 @given(
     arrays(float, (7, 2), elements=st.floats(-3, 3)),
     arrays(int, 7, elements=st.integers(0, 1)),

@@ -96,7 +96,7 @@ const short = (value) => show(value, value % 1 ? (Math.round(value * 10) === val
 
 function render({ model, el }) {
   const view = hero(model, el, "Convolution stepper");
-  const { SIZE, kernel: limits } = view.constants;
+  const { SIZE, KERNELS, kernel: limits } = view.constants;
   const [LEAST, MOST] = limits;
   const KEYS = ["picture", "kernel", "position", "stride", "padding", "dilation", "operation"];
   const images = Object.fromEntries(view.get("pictures"));
@@ -135,9 +135,10 @@ function render({ model, el }) {
 
   const tools = set(view.panel(), { class: "panel wide" });
   const row = buttons(tools, { role: "group", "aria-label": "kernels" });
-  const presets = view
-    .get("presets")
-    .map(([name, kernel]) => [button(row, name, () => view.change({ kernel })), kernel]);
+  const presets = Object.entries(KERNELS).map(([name, kernel]) => [
+    button(row, name, () => view.change({ kernel })),
+    kernel,
+  ]);
   const grid = make(tools, "div", { class: "grid" });
   const showChoice = ["picture", "operation", "stride", "padding", "dilation"].map((key) => {
     const names = view.constants[key] ?? Object.keys(images);

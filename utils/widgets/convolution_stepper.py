@@ -102,7 +102,7 @@ class ConvolutionStepper(Hero):
     """
 
     STATE = ("picture", "kernel", "position", "stride", "padding", "dilation", "operation")
-    CONSTANTS: ClassVar = {"SIZE": SIZE}
+    CONSTANTS: ClassVar = {"SIZE": SIZE, "KERNELS": KERNELS}
     _esm = script("convolution_stepper")
 
     picture = traitlets.Unicode().tag(sync=True)
@@ -113,7 +113,6 @@ class ConvolutionStepper(Hero):
     dilation = Choice(("1", "2"), "1").tag(sync=True)
     operation = Choice(OPERATIONS, OPERATIONS[0]).tag(sync=True)
     pictures = traitlets.Tuple(read_only=True).tag(sync=True)
-    presets = traitlets.Tuple(tuple(KERNELS.items())).tag(sync=True)
 
     def __init__(self, pictures: Mapping[str, Any] | None = None, **state: Any) -> None:
         pictures = _defaults() if pictures is None else pictures

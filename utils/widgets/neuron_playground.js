@@ -77,7 +77,6 @@ function legend(parent) {
 function render({ model, el }) {
   const view = hero(model, el, "Neuron playground");
   const { VIEW, w: rangeW, b: rangeB, activation: functions } = view.constants;
-  const [W, B] = [rangeW[1], rangeB[1]];
   const [one, zero] = [view.get("class_names")[1], view.get("class_names")[0]];
   const left = view.panel();
   const area = plane(left, "Points, boundary and weight vector", [-VIEW, VIEW], [-VIEW, VIEW], {
@@ -126,10 +125,10 @@ function render({ model, el }) {
     return (p) => setW([w[0] + p[0] - start[0], w[1] + p[1] - start[1]]);
   });
   steerable(tip, 0.05, (dx, dy) => setW([view.get("w")[0] + dx, view.get("w")[1] + dy]), {
-    Home: () => setW([-W, view.get("w")[1]]),
-    End: () => setW([W, view.get("w")[1]]),
-    PageDown: () => setW([view.get("w")[0], -W]),
-    PageUp: () => setW([view.get("w")[0], W]),
+    Home: () => setW([rangeW[0], view.get("w")[1]]),
+    End: () => setW([rangeW[1], view.get("w")[1]]),
+    PageDown: () => setW([view.get("w")[0], rangeW[0]]),
+    PageUp: () => setW([view.get("w")[0], rangeW[1]]),
   });
   const shift = (start) => {
     const [w, b] = [view.get("w"), view.get("b")];
@@ -137,7 +136,10 @@ function render({ model, el }) {
   };
   draggable(bias, area, shift);
   draggable(grip, area, shift);
-  steerable(bias, 0.05, (dx, dy) => setB(view.get("b") + dx + dy), { Home: () => setB(-B), End: () => setB(B) });
+  steerable(bias, 0.05, (dx, dy) => setB(view.get("b") + dx + dy), {
+    Home: () => setB(rangeB[0]),
+    End: () => setB(rangeB[1]),
+  });
 
   let rings = [];
   function drawPoints() {

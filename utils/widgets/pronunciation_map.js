@@ -84,10 +84,9 @@ export function numbers({ probabilities, weights }, step, { END }) {
 
 function start({ model, el }) {
   const view = hero(model, el, "Pronunciation map");
-  const { FIRST, LONGEST, word: lengths, temperature: temperatures } = view.constants;
+  const { FIRST, LONGEST, EXAMPLES, word: lengths, temperature: temperatures } = view.constants;
   const net = unpack(view.get("arrays"), view.get("weights"), view.get("scales"));
-  const examples = view.get("examples");
-  const sound = (code) => examples[code - FIRST];
+  const sound = (code) => EXAMPLES[code - FIRST];
 
   const left = view.panel();
   const showWord = field(left, "word", "a word of letters a to z", lengths, (word) => view.change({ word, step: 0 }));

@@ -108,7 +108,10 @@ class PronunciationMap(Hero):
     """
 
     STATE = ("word", "step", "temperature")
-    CONSTANTS: ClassVar = {"START": START, "END": END, "FIRST": FIRST, "LONGEST": LONGEST}
+    CONSTANTS: ClassVar = {
+        "START": START, "END": END, "FIRST": FIRST, "LONGEST": LONGEST,
+        "EXAMPLES": sorted(EXAMPLES.items()),
+    }  # fmt: skip
     _esm = script("pronunciation_map")
 
     word = Letters("phonetic", least=1, most=LONGEST_WORD, example="phonetic").tag(sync=True)
@@ -117,7 +120,6 @@ class PronunciationMap(Hero):
     arrays = traitlets.Tuple(read_only=True).tag(sync=True)
     weights = traitlets.Unicode(read_only=True).tag(sync=True)
     scales = traitlets.Unicode(read_only=True).tag(sync=True)
-    examples = traitlets.Tuple(tuple(sorted(EXAMPLES.items())), read_only=True).tag(sync=True)
 
     def __init__(self, **state: Any) -> None:
         super().__init__(**state)

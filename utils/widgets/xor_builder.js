@@ -172,7 +172,6 @@ function table(parent, { CORNERS, TARGETS }) {
 function render({ model, el }) {
   const view = hero(model, el, "XOR builder");
   const { CORNERS, TARGETS, VIEW, w: rangeW, b: rangeB, v: rangeV, c: rangeC } = view.constants;
-  const [W, B] = [rangeW[1], rangeB[1]];
   const KEYS = ["w", "b", "v", "c"];
   const options = {
     width: 300,
@@ -239,20 +238,23 @@ function render({ model, el }) {
       const [wj, bj] = [view.get("w")[j], view.get("b")[j]];
       return (p) => setNeuron(j, wj, bj - wj[0] * (p[0] - start[0]) - wj[1] * (p[1] - start[1]));
     };
-    const move = (d) => setNeuron(j, view.get("w")[j], view.get("b")[j] + d);
+    const moveTo = (change) => setNeuron(j, view.get("w")[j], change(view.get("b")[j]));
     const turnTo = (change) => turn(j, footOf(j), change(view.get("w")[j]));
     draggable(grip, inputs, shift);
     draggable(knob, inputs, shift);
-    steerable(knob, 0.05, (dx, dy) => move(dx + dy), { Home: () => move(-2 * B), End: () => move(2 * B) });
+    steerable(knob, 0.05, (dx, dy) => moveTo((bj) => bj + dx + dy), {
+      Home: () => moveTo(() => rangeB[0]),
+      End: () => moveTo(() => rangeB[1]),
+    });
     draggable(tip, inputs, (start) => {
       const [wj, foot] = [view.get("w")[j], footOf(j)];
       return (p) => turn(j, foot, [wj[0] + (p[0] - start[0]) / ARROW, wj[1] + (p[1] - start[1]) / ARROW]);
     });
     steerable(tip, 0.05, (dx, dy) => turnTo(([w1, w2]) => [w1 + dx, w2 + dy]), {
-      Home: () => turnTo(([, w2]) => [-W, w2]),
-      End: () => turnTo(([, w2]) => [W, w2]),
-      PageDown: () => turnTo(([w1]) => [w1, -W]),
-      PageUp: () => turnTo(([w1]) => [w1, W]),
+      Home: () => turnTo(([, w2]) => [rangeW[0], w2]),
+      End: () => turnTo(([, w2]) => [rangeW[1], w2]),
+      PageDown: () => turnTo(([w1]) => [w1, rangeW[0]]),
+      PageUp: () => turnTo(([w1]) => [w1, rangeW[1]]),
     });
     return { line, grip, shaft, knob, tip };
   });
