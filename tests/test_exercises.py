@@ -144,7 +144,7 @@ def test_a_return_missing_on_one_path_is_named(exercise):
     assert "`return` is missing on one path" in verdict.text
 
 
-@each(FUNCTIONS)
+@each([e for e in FUNCTIONS if e.name != "is_adam"])  # it takes a function and no arrays
 def test_a_change_in_place_is_named(exercise):
     def careless(*args):
         value = exercise.reference(*args)

