@@ -1,4 +1,4 @@
-"""One server and one browser for all browser tests; a fresh page for each."""
+"""One server, one browser and two pages for all: loading takes longer than testing."""
 
 from __future__ import annotations
 
@@ -23,17 +23,26 @@ def lab(tmp_path_factory, browser):
     server.stop()
 
 
-@pytest.fixture
-def page(browser):
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+@pytest.fixture(scope="session")
+def plain_page(browser):
+    """One page for all widgets without kernel: each goes to a new document in it."""
+    context = browser.new_context()
     context.set_default_timeout(30_000)
     yield context.new_page()
     context.close()
 
 
+@pytest.fixture
+def page(plain_page):
+    plain_page.goto("about:blank")
+    plain_page.set_viewport_size({"width": 1280, "height": 900})
+    plain_page.emulate_media(color_scheme="light")
+    return plain_page
+
+
 @pytest.fixture(scope="session")
 def lab_page(browser):
-    """One page for all notebooks: loading JupyterLab takes longer than running a test."""
+    """One page of JupyterLab for all notebooks."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(30_000)
     context.route(lambda url: "//127.0.0.1" not in url, jupyter.without_network)
@@ -62,12 +71,22 @@ def open_notebook(request, lab_page, lab):
 def plain(page):
     """Return a function that shows a widget without kernel and gives its element."""
     problems = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+
+    def page_error(error):
+        problems.append(str(error))
+
+    def console(message):
+        if message.type == "error":
+            problems.append(message.text)
+
+    page.on("pageerror", page_error)
+    page.on("console", console)
 
     def show(widget):
         jupyter.show_plain(page, widget)
         return page.locator(".dll-hero")
 
     yield show
+    page.remove_listener("pageerror", page_error)
+    page.remove_listener("console", console)
     assert problems == []

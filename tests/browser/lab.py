@@ -24,19 +24,40 @@ from tests.notebooks.execute import ONE_THREAD
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, ElementHandle, Locator, Page
 
 ROOT = Path(__file__).parents[2]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "apputils-extension/sessionDialogs": {"skipKernelRestartDialog": True},
-    "notebook-extension/tracker": {"windowingMode": "none"},  # cells out of sight stay in the page
+    # cells out of sight stay in the page, and are neither laid out nor painted
+    "notebook-extension/tracker": {"windowingMode": "contentVisibility"},
 }
 # JupyterLab asks a kernel for its widgets before one is imported, and for lost ones after a restart
 COMM_NOISE = "No such comm"
+# leaves a kernel as a fresh one, but for what it has imported
+CLEAN = """
+import sys
+sys.modules["ipywidgets"].Widget.close_all() if "ipywidgets" in sys.modules else None
+sys.modules["matplotlib.pyplot"].close("all") if "matplotlib.pyplot" in sys.modules else None
+get_ipython().run_line_magic("reset", "-f")
+"""
 STRIP = 6000  # pixels; much taller pictures Chromium leaves blank in part
 CONTROLS = "[role=slider], input, select"
+
+# all that a widget shows, once it has drawn what is pending
+PICTURE = """async (root) => {
+  await new Promise(requestAnimationFrame);
+  return root.querySelector(".panels").innerHTML
+    + [...root.querySelectorAll("input, select")].map((node) => node.value).join();
+}"""
+# whether that is another than at the last question; the page itself compares
+CHANGED = f"""async (root) => {{
+  const [before, now] = [root.shown, await ({PICTURE})(root)];
+  root.shown = now;
+  return now !== before;
+}}"""
 
 # a stand-in for the kernel's side of a widget, as a web page without kernel has it
 MODEL = """
@@ -76,7 +97,12 @@ def chromium() -> Iterator[Browser]:
 
 
 class Lab:
-    """A JupyterLab server of its own: own settings, own folder of notebooks."""
+    """A JupyterLab server of its own: own settings, own folder of notebooks.
+
+    Attributes:
+        kernel: the clean kernel that waits for the next notebook, if there is one.
+
+    """
 
     def __init__(self, folder: Path, *, python: str = sys.executable, root: Path | None = None):
         """Start the server and wait until it answers.
@@ -92,6 +118,7 @@ class Lab:
         """
         self.root = root or folder / "notebooks"
         self.root.mkdir(parents=True, exist_ok=True)
+        self.kernel: str | None = None
         self.token = secrets.token_hex(16)
         for name, values in SETTINGS.items():
             path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
@@ -160,7 +187,7 @@ class Notebook:
     """One notebook open in the browser; collects whatever went wrong in page and kernel."""
 
     def __init__(self, page: Page, lab: Lab, path: str):
-        """Open the notebook and wait for its kernel."""
+        """Open the notebook in the kernel that the last one left, or in a new one."""
         self.page, self.lab, self.path = page, lab, path
         self.problems: list[str] = []
         page.on("pageerror", self._page_error)
@@ -182,7 +209,8 @@ class Notebook:
     def open(self) -> None:
         """Open the notebook anew, in a fresh page, and wait until its kernel is idle."""
         if self.page.url.startswith(self.lab.url):  # no need to load JupyterLab again
-            self.command("docmanager:open", path=self.path)
+            kernel, self.lab.kernel = self.lab.kernel, None
+            self.command("docmanager:open", path=self.path, kernel=kernel and {"id": kernel})
         else:
             self.page.goto(f"{self.lab.url}/lab/tree/{self.path}?token={self.lab.token}&reset")
         self.page.wait_for_function(
@@ -222,15 +250,36 @@ class Notebook:
         self.settle()
 
     def close(self) -> None:
-        """Close the notebook, end its kernel and listen no more."""
+        """Close the notebook, listen no more, and leave its kernel to the next, if it is idle."""
         self.page.remove_listener("pageerror", self._page_error)
         self.page.remove_listener("console", self._console)
-        self.page.evaluate("""async () => {
-          const { currentWidget } = jupyterapp.shell;
-          await currentWidget.context.save();
-          await currentWidget.sessionContext.shutdown();
-          currentWidget.dispose();
-        }""")
+        if self._is_idle(patience=10_000):
+            self.kernel(CLEAN)
+            self.lab.kernel = self.page.evaluate(
+                "jupyterapp.shell.currentWidget.sessionContext.session.kernel.id"
+            )
+        self.page.evaluate(
+            """async (isKept) => {
+              const { currentWidget } = jupyterapp.shell;
+              await currentWidget.context.save();
+              if (!isKept) await currentWidget.sessionContext.shutdown();
+              currentWidget.dispose();
+            }""",
+            self.lab.kernel is not None,
+        )
+
+    def _is_idle(self, patience: float) -> bool:
+        """Whether the kernel is idle within so many milliseconds."""
+        from playwright.sync_api import TimeoutError as Late
+
+        try:
+            self.page.wait_for_function(
+                "jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status == 'idle'",
+                timeout=patience,
+            )
+        except Late:
+            return False
+        return True
 
     def reload(self) -> None:
         """Load the page anew, as after a night's sleep; the kernel lives on."""
@@ -373,11 +422,7 @@ def readout(hero: Locator) -> dict[str, float]:
 
 def picture(hero: Locator) -> str:
     """Return all that a widget shows, once it has drawn what is pending, as text to compare."""
-    return hero.evaluate("""async (root) => {
-      await new Promise(requestAnimationFrame);
-      return root.querySelector(".panels").innerHTML
-        + [...root.querySelectorAll("input, select")].map((node) => node.value).join();
-    }""")
+    return hero.evaluate(PICTURE)
 
 
 def cut_off(hero: Locator) -> list[str]:
@@ -393,7 +438,7 @@ def cut_off(hero: Locator) -> list[str]:
     }""")
 
 
-def drag(page: Page, target: Locator, dx: float, dy: float) -> None:
+def drag(page: Page, target: Locator | ElementHandle, dx: float, dy: float) -> None:
     """Drag the middle of an element with the mouse by so many pixels."""
     target.scroll_into_view_if_needed()
     box = target.bounding_box()
@@ -404,49 +449,55 @@ def drag(page: Page, target: Locator, dx: float, dy: float) -> None:
     page.mouse.up()
 
 
-def exercise(page: Page, hero: Locator) -> None:
+def exercise(page: Page, hero: Locator, *, is_brief: bool = False) -> None:
     """Take every control of a hero widget through its extremes; its picture must follow each time.
+
+    If `is_brief`, each control goes to an end or to another choice, and a choice back.
 
     Raises:
         AssertionError: a control that changes nothing.
 
     """
-    before = picture(hero)
-    for control in hero.locator(CONTROLS).all():
+    root = hero.element_handle()  # found once: a whole chapter is long to search
+
+    def changed() -> bool:
+        return root.evaluate(CHANGED)
+
+    changed()
+    for control in root.query_selector_all(CONTROLS):
         if not control.is_visible() or control.is_disabled():
             continue
-        name = control.evaluate("(node) => node.ariaLabel || node.closest('label').innerText")
-        if control.evaluate("(node) => node.localName") == "select":
+        name, kind = control.evaluate(
+            "(node) => [node.ariaLabel || node.closest('label').innerText, node.type]"
+        )
+        if kind == "select-one":
             old = control.input_value()
-            options = control.locator("option").evaluate_all("nodes => nodes.map((n) => n.value)")
+            options = control.evaluate("(node) => Array.from(node.options, (n) => n.value)")
+            if is_brief:
+                options = [option for option in options if option != old][:1]
             for option in [*options, old]:
                 same = option == control.input_value()
                 control.select_option(option)
-                after = picture(hero)
-                assert same or after != before, f"{name}: {option} changed nothing"
-                before = after
+                assert changed() or same, f"{name}: {option} changed nothing"
             continue
-        if control.get_attribute("type") == "text":
+        if kind == "text":
             old = control.input_value()
-            for text in ("net", "a", old):
+            for text in ("net", old) if is_brief else ("net", "a", old):
                 same = text == control.input_value()
                 control.fill(text)
-                after = picture(hero)
-                assert same or after != before, f"{name}: the text {text!r} changed nothing"
-                before = after
+                assert changed() or same, f"{name}: the text {text!r} changed nothing"
             continue
         control.focus()
         page.keyboard.press("Home")  # it may stand there already
-        before = picture(hero)
-        for key in ("End", "Home", "ArrowRight", "Shift+ArrowRight", "ArrowUp"):
+        changed()
+        keys = ("End", "Home", "ArrowRight", "Shift+ArrowRight", "ArrowUp")
+        for key in keys[: 1 if is_brief else None]:
             page.keyboard.press(key)
-            after = picture(hero)
-            assert after != before, f"{name}: {key} changed nothing"
-            before = after
+            assert changed(), f"{name}: {key} changed nothing"
+        if is_brief:
+            continue
         drag(page, control, 25, -15)
-        after = picture(hero)
-        assert after != before, f"{name}: dragging changed nothing"
-        before = after
+        assert changed(), f"{name}: dragging changed nothing"
 
 
 def exercise_core(notebook: Notebook, handle: Locator) -> None:
@@ -456,15 +507,16 @@ def exercise_core(notebook: Notebook, handle: Locator) -> None:
         AssertionError: a move that changes nothing.
 
     """
-    output = handle.locator("xpath=ancestor::*[contains(@class, 'jp-OutputArea-output')][1]")
+    if not handle.is_visible():
+        return
+    handle = handle.element_handle()
+    output = handle.query_selector("xpath=ancestor::*[contains(@class, 'jp-OutputArea-output')][1]")
 
     def seen() -> str:
         notebook.settle()
         return output.evaluate("""(root) => root.innerText
           + [...root.querySelectorAll("img")].map((image) => image.src).join()""")
 
-    if not handle.is_visible():
-        return
     handle.focus()
     notebook.page.keyboard.press("Home")
     before = seen()
