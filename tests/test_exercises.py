@@ -113,10 +113,11 @@ def test_the_stub_of_a_function_is_not_answered(exercise):
 
 
 @each([e for e in ALL if e.is_value])
-@pytest.mark.parametrize("stub", [None, ..., (..., ...), [None, 1.0], ([..., 1], 2)], ids=repr)
-def test_the_stub_of_a_value_is_not_answered(exercise, stub):
-    verdict = exercise.judge(stub, LIMIT)
-    assert (verdict.mark, verdict.text) == ("○", "not answered yet")
+def test_the_stub_of_a_value_is_not_answered(exercise):
+    stubs = (None, ..., (..., ...), [None, 1.0], ([..., 1], 2))
+    verdicts = {repr(stub): exercise.judge(stub, LIMIT) for stub in stubs}
+    unlike = {s: v for s, v in verdicts.items() if (v.mark, v.text) != ("○", "not answered yet")}
+    assert unlike == {}
 
 
 @each(FUNCTIONS)
@@ -168,17 +169,23 @@ def test_an_exception_is_told_with_its_line(exercise):
     assert verdict.text == f"ZeroDivisionError: division by zero (line {line}: return 1 / 0)"
 
 
+NONSENSE = (
+    7, "text", np.ones((2, 2, 2, 2)), {"a": 1}, [[1, 2], [3]], 1j, object(), np.array(["a"]), (),
+)  # fmt: skip
+
+
 @each(ALL)
-@pytest.mark.parametrize(
-    "value",
-    [7, "text", np.ones((2, 2, 2, 2)), {"a": 1}, [[1, 2], [3]], 1j, object(), np.array(["a"]), ()],
-    ids=lambda v: type(v).__name__,
-)
-def test_nonsense_gets_a_plain_answer(exercise, value):
-    verdict = exercise.judge(value if exercise.is_value else lambda *args: value, LIMIT)
-    assert verdict.mark == "✘"
-    assert "the check cannot read" not in verdict.text
-    assert "0x" not in verdict.text
+def test_nonsense_gets_a_plain_answer(exercise):
+    def is_plain(verdict):
+        strange = ("the check cannot read", "0x")
+        return verdict.mark == "✘" and not any(words in verdict.text for words in strange)
+
+    verdicts = {
+        repr(value): exercise.judge(value if exercise.is_value else lambda *_, v=value: v, LIMIT)
+        for value in NONSENSE
+    }
+    assert len(verdicts) == len(NONSENSE)
+    assert {value: v for value, v in verdicts.items() if not is_plain(v)} == {}
 
 
 @each(ALL)
