@@ -6,6 +6,7 @@ import operator
 import os
 import signal
 import sys
+from collections import Counter
 
 import pytest
 
@@ -13,6 +14,8 @@ from tests.notebooks.execute import ONE_THREAD
 from tests.support.javascript import Node
 
 os.environ.update(ONE_THREAD)  # before a framework counts the cores
+
+seconds = Counter()
 
 # a shell starts background jobs deaf to interrupts, which some tests send
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -27,6 +30,18 @@ def pytest_runtest_setup():
         module = sys.modules.get(name)
         if module is not None:
             operator.attrgetter(seed)(module)(0)
+
+
+def pytest_runtest_logreport(report):
+    """Count the time of fast and slow tests apart."""
+    seconds["slow" if "slow" in report.keywords else "fast"] += report.duration
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Tell these times, where both kinds were run."""
+    if len(seconds) == 2:
+        told = ", ".join(f"{kind} tests {seconds[kind]:.1f} s" for kind in sorted(seconds))
+        terminalreporter.write_line(told)
 
 
 @pytest.fixture(autouse=True, scope="session")

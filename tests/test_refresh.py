@@ -119,16 +119,33 @@ def test_check_reports_and_form_repairs_without_running(tmp_path, capsys):
     assert nbformat.read(path, as_version=4).cells[0].outputs[0].text == "kept\n"
 
 
+def test_a_failure_in_a_living_kernel_names_the_cell_and_is_forgotten_with_the_next(tmp_path):
+    failures = {
+        "1 / 0": "ZeroDivisionError: division by zero",
+        "import ipywidgets as w\nwith w.Output():\n    1 / 0": "ZeroDivisionError",
+        "import warnings\nwarnings.warn('careful')": "UserWarning: careful",
+    }
+    cells = [code(source, name=f"broken-{i}") for i, source in enumerate(failures)]
+    front_end = FrontEnd(notebook(*cells, code("x = 1")))
+    with front_end.kernel(tmp_path):
+        for i, words in enumerate(failures.values()):
+            with pytest.raises(refresh.RefreshError) as failure:
+                refresh._run(front_end, i)
+            assert f"'broken-{i}'" in str(failure.value)
+            assert words in str(failure.value)
+        refresh._run(front_end, len(failures))
+        assert front_end.errors == []
+        assert front_end.stderr == ""
+
+
 @pytest.mark.parametrize(
     ("source", "words"),
     [
         ("1 / 0", "ZeroDivisionError: division by zero"),
-        ("import ipywidgets as w\nwith w.Output():\n    1 / 0", "ZeroDivisionError"),
-        ("import warnings\nwarnings.warn('careful')", "UserWarning: careful"),
         ("import os\nos._exit(1)", "the kernel died"),
         ("import time\ntime.sleep(60)", "not finished after 1 s"),
     ],
-    ids=["exception", "hidden exception", "warning", "death", "too slow"],
+    ids=["exception", "death", "too slow"],
 )
 def test_a_failure_names_the_cell_and_leaves_the_file(tmp_path, capsys, monkeypatch, source, words):
     monkeypatch.setattr(refresh.refreshed_text, "__defaults__", (1,))
@@ -181,15 +198,6 @@ def test_the_environment_is_the_same_everywhere(monkeypatch, tmp_path):
     assert env["PYTHONHASHSEED"] == "0"
     monkeypatch.delenv("COURSE_BUDGET")
     assert environment(str(tmp_path))["COURSE_BUDGET"] == "quick"
-
-
-def test_the_front_end_forgets_errors_between_cells(tmp_path):
-    front_end = FrontEnd(notebook(code("1 / 0"), code("x = 1")))
-    with front_end.kernel(tmp_path):
-        front_end.run(0)
-        assert [error["name"] for error in front_end.errors] == ["ZeroDivisionError"]
-        front_end.run(1)
-        assert front_end.errors == []
 
 
 def test_a_reply_that_comes_in_while_an_output_widget_sends_is_heard():

@@ -240,15 +240,16 @@ def import_tensorflow() -> ModuleType:
 
     """
     prepare_tensorflow()
+    keras = sys.modules.get("keras")
+    if keras and keras.config.backend() != "tensorflow":
+        raise ImportError(
+            f"Keras was imported for {keras.config.backend()} before the course; "
+            "restart the kernel and run the set-up cell first"
+        )
     first = "tensorflow" not in sys.modules
     with _silent_descriptor(2), warnings.catch_warnings():
         tensorflow = importlib.import_module("tensorflow")
         keras = tensorflow.keras
-        if keras.config.backend() != "tensorflow":
-            raise ImportError(
-                f"Keras was imported for {keras.config.backend()} before the course; "
-                "restart the kernel and run the set-up cell first"
-            )
         if first:  # a file in the reader's home may say otherwise
             keras.config.set_floatx("float32")
             keras.config.set_image_data_format("channels_last")

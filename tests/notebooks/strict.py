@@ -11,9 +11,9 @@ import os
 import re
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nbval
 import psutil
@@ -136,6 +136,18 @@ def peak_memory(pid: int) -> float:
     status = Path(f"/proc/{pid}/status")
     peak = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
     return int(peak[1]) / 1024 if peak else psutil.Process(pid).memory_info().rss / 2**20
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what the notebooks of one of several processes have cost."""
+    _costs.extend(Cost(*cost) for cost in getattr(node, "workeroutput", {}).get("costs", ()))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In one of several processes: hand over what its notebooks have cost."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["costs"] = [astuple(cost) for cost in _costs]
 
 
 def _position(item: IPyNbCell) -> int:
