@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from typing import TYPE_CHECKING
 
 from utils import progress, runtime
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from utils.widgets.prediction import Prediction
 
+WIDTH = 88  # of a line, as in code
 # the questions that stand on this notebook's page, by id; shown again, one replaces the other
 _asked: dict[str, Prediction] = {}
 
@@ -93,7 +95,8 @@ def reveal(id: str, answer: str | float, why: str) -> None:
     if widget.said is not None and (kept is None or kept.answer is None):
         progress.record_prediction(id, Kept(widget.said, answer))
         widget.answer = answer
-    runtime.say(f"◆ {id} {_verdict(widget, answer)} {why}")
+    text = f"◆ {id} {_verdict(widget, answer)} {why}"
+    runtime.say(textwrap.fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False))
 
 
 def _keep(id: str, said: str | float | None) -> None:

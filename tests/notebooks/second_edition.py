@@ -29,7 +29,7 @@ CORE_MINUTES, CORE_LINES = 120, 250
 WORDS, LINES, EXERCISE, WIDGET, PREDICTION = 90, 5, 10, 5, 1
 GENERATED = {"badges", "bootstrap", "navigation"}
 NOTATION = "A2_notation.ipynb"
-DUE = ("claim", "live", "reveal", "setup", "show", "show_questions", "show_terms")
+DUE = ("claim", "live", "predict", "reveal", "setup", "show", "show_questions", "show_terms")
 MINUTES = re.compile(
     r"\*\*Core: (\d+) minutes · with exercises and going deeper: (\d+) minutes\*\*"
 )
@@ -137,8 +137,8 @@ def folding(document: Document) -> Iterator[str]:
             yield f"{cell.id}: uses {name}, which the folded cell {hidden[name]} defines"
         hidden = {name: place for name, place in hidden.items() if name not in _defined(tree)}
     for cell in document.markdown:
-        if GOING_DEEPER in _tags(cell) and not re.match("##+ ", cell.source):
-            yield f"{cell.id}: only a cell that begins with a heading can be {GOING_DEEPER}"
+        if GOING_DEEPER in _tags(cell) and not re.fullmatch("##+ .*", cell.source):
+            yield f"{cell.id}: only a heading by itself can be {GOING_DEEPER}; it stays visible"
 
 
 def ten_questions(document: Document) -> Iterator[str]:
