@@ -26,7 +26,7 @@ def lab(rgb: np.ndarray) -> np.ndarray:
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
-@pytest.mark.parametrize("color", plotting.COLORS)
+@pytest.mark.parametrize("color", [*plotting.COLORS, plotting.OLIVE])
 @pytest.mark.parametrize("ground", ["#ffffff", DARK])
 def test_every_color_stands_out_on_both_themes(color, ground):
     assert contrast(color, ground) >= 3

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # Okabe & Ito (2008), darkened or lightened until each stands out 3:1 from white and from black
 BLUE, ORANGE, GREEN, PINK, GRAY = "#0072b2", "#d55e00", "#00895f", "#c06595", "#7a7a7a"
 COLORS = (BLUE, ORANGE, GREEN, PINK, GRAY)
+OLIVE = "#8a6d00"  # a sixth, where six things run at once
 MARKERS = ("o", "s", "^", "D", "v")
 SCREEN_DPI = 72
 PIXEL_RATIO = 2

@@ -373,7 +373,7 @@ def show_plain(page: Page, widget: Any) -> None:
         name: getattr(widget, name)
         for name in widget.trait_names(sync=True)
         if not name.startswith("_")
-        and isinstance(getattr(widget, name), str | int | float | tuple | dict)
+        and isinstance(getattr(widget, name), str | int | float | tuple | dict | None)
     }
     page.set_content(f"<style>{widget._css}</style><div id='here'></div>")
     page.evaluate(

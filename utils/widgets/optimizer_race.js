@@ -15,7 +15,7 @@ const LOOKS = {
   Nesterov: "var(--dll-green)",
   AdaGrad: "var(--dll-pink)",
   RMSProp: "var(--dll-gray)",
-  Adam: "var(--dll-blue)",
+  Adam: "var(--dll-olive)",
 };
 
 /** The same numbers as loss() in optimizer_race.py. */

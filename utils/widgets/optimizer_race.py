@@ -237,7 +237,7 @@ class OptimizerRace(Hero):
         height = loss(self.surface, np.stack(np.meshgrid(grid, grid), axis=-1))
         band = (height / height.max()) ** 0.25  # closer lines near the valley
         left.contour(grid, grid, band, levels=16, colors=[plotting.GRAY], linewidths=0.6, alpha=0.6)
-        colors = (*plotting.COLORS, plotting.BLUE)
+        colors = (*plotting.COLORS, plotting.OLIVE)
         dashes = ("-", "-", "-", "-", "-", "--")
         looks = dict(zip(RACERS, zip(colors, dashes, strict=True), strict=True))
         for name, path in self.paths.items():
