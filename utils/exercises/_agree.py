@@ -3,36 +3,45 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from utils.exercises._answer import copied
 from utils.exercises._compare import Wrong, alike, same, unpack
+from utils.exercises._relations import Relation, View, explain, explains, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    import numpy as np
 
     from utils.exercises._answer import Answer
 
 SINGLE = 1e-4, 1e-5  # relative and absolute error that a right answer in float32 may have
 DRAWS = 2  # inputs with a wrong result that a mistake must explain before it is named
+COUNTS = 4  # whole numbers of them, if there are few: these agree by chance now and then
+FEW = 6  # numbers of one result
+MANY = 4  # relations that hold at the same time and still mean something
 
 
 @dataclass
 class Draw:
     """One input of a check: the results of the learner's function, the truth, known mistakes."""
 
+    inputs: Mapping[str, Any]
     got: tuple[Any, ...] | None  # None: the function raised an exception
+    names: tuple[str, ...]
     truth: tuple[Any, ...]
     mistakes: Callable[[], dict[str, tuple[Any, ...]]]
+    solution: Callable
+    parts: Callable[[Any], tuple[Any, ...]]  # the results in what a function returns
+    sizes: Mapping[str, int]
+    warnings: Sequence[str]  # NumPy's, while the function ran
     rtol: float
     atol: float
+    _views: dict[int, View] = field(default_factory=dict)
 
     def is_wrong(self, part: int) -> bool:
         """Whether this result is not the truth."""
-        return self.got is None or not self._alike(self.got[part], self.truth[part])
+        return self.got is None or not self.equal(self.got[part], self.truth[part])
 
     def score(self, mistake: str, part: int) -> int:
         """How many results a mistake explains; 0 if not this one."""
@@ -40,13 +49,60 @@ class Draw:
         if self.got is None or mistake not in known:
             return int(self.got is None and mistake not in known)
         equal = [
-            self._alike(ours, truth if theirs is ... else theirs)
+            self.equal(ours, truth if theirs is ... else theirs)
             for ours, theirs, truth in zip(self.got, known[mistake], self.truth, strict=True)
         ]
         return sum(equal) if equal[part] else 0
 
-    def _alike(self, a: Any, b: Any) -> bool:
+    def equal(self, a: Any, b: Any) -> bool:
+        """Whether two results are the same, within the precision that the task asks for."""
         return alike(a, b, self.rtol, self.atol)
+
+    @functools.cached_property
+    def key(self) -> tuple[Any, ...]:
+        """Equal for equal inputs."""
+        return tuple(
+            v.tobytes() if hasattr(v, "tobytes") else repr(v) for v in self.inputs.values()
+        )
+
+    def size(self, part: int) -> int:
+        """How many numbers this result must hold."""
+        import numpy as np
+
+        return np.size(self.truth[part])
+
+    def says_little(self, part: int) -> bool:
+        """Whether the truth is a few whole numbers or truth values, met by chance now and then."""
+        import numpy as np
+
+        truth = np.asarray(self.truth[part], float)
+        return truth.size < FEW and bool(np.all(truth == np.round(truth)))
+
+    def view(self, part: int) -> View:
+        """One result as relations look at it."""
+        if part not in self._views:
+            others = {
+                n: t
+                for i, (n, t) in enumerate(zip(self.names, self.truth, strict=True))
+                if i != part
+            }
+            self._views[part] = View(
+                self.truth[part],
+                others,
+                self.inputs,
+                self.sizes,
+                self.solution,
+                lambda function, changed: self.run(function, changed)[part],
+            )
+        return self._views[part]
+
+    def run(self, function: Callable, changed: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The results of a function for these inputs, some of them changed."""
+        return self.parts(function(*{**copied(self.inputs), **changed}.values()))
+
+    def solve(self, changed: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The results of the solution."""
+        return self.run(self.solution, changed)
 
 
 @dataclass
@@ -55,9 +111,22 @@ class Suspicion:
 
     part: int
     name: str
-    fault: str
+    fault: Wrong
     case: str
-    text: str = ""  # what to tell if nothing more comes to light
+    first: Draw
+    text: str = ""  # what is known so far
+    is_named: bool = False  # whether the text names a cause
+    _relations: list[Relation] | None = None
+
+    def relations(self, draws: Sequence[Draw]) -> list[Relation]:
+        """What explains all draws so far, one relation of each kind."""
+        if self._relations is None:
+            self._relations = explain(self.first, self.part)
+        known = [draw for draw in draws if draw is not self.first]
+        self._relations = [
+            r for r in self._relations if all(explains(r, draw, self.part) for draw in known)
+        ]
+        return list({r.kind: r for r in reversed(self._relations)}.values())[::-1]
 
 
 def agree(
@@ -77,7 +146,8 @@ def agree(
 
     Where it does not, the exercise's mistakes are tried on the same `args`. One that gives what the
     learner's function gave is suspected. It is named once it alone has explained `DRAWS` inputs; if
-    it fails to explain one, the message is what the first wrong result looks like by itself. So a
+    it fails to explain one, relations to the truth and the inputs are tried in the same way, and if
+    none of them holds, the message is what the first wrong result looks like by itself. So a
     check goes on after a wrong result, and `examine` runs it again if need be. Two ordinary inputs
     come first in a check: a special one can show a second fault, on which the first explains less.
 
@@ -102,10 +172,13 @@ def agree(
     several = isinstance(expected, dict)
     names, truth = zip(*(expected if several else {what: expected}).items(), strict=True)
     inputs = dict(zip(answer.names, map(copied, args), strict=True))
+    are_numbers = all(getattr(one, "ndim", 0) == 0 and not isinstance(one, list) for one in truth)
     given = {n: v for n, v in inputs.items() if quote == "entry" and not callable(v)}
     case = f" ({_in_words(inputs)})" if quote == "all" else ""
 
     def parts(value: Any) -> tuple[Any, ...]:
+        if several and getattr(value, "ndim", 0) == 1 and len(value) == len(names) and are_numbers:
+            value = tuple(value)  # an array of two numbers is as good as a pair of them
         return unpack(value, *(n.removeprefix("the ") for n in names)) if several else (value,)
 
     @functools.cache
@@ -122,52 +195,57 @@ def agree(
         if double:
             raise Wrong(f"{names[0]} has the 7 digits of float32: the task asks for all of float64")
         rtol, atol = max(rtol, SINGLE[0]), max(atol, SINGLE[1])
-    answer.draws.append(Draw(got, truth, mistakes, rtol, atol))
+
+    draw = Draw(
+        inputs, got, names, truth, mistakes, answer.reference, parts, sizes or {},
+        answer.warnings, rtol, atol,
+    )  # fmt: skip
+    answer.draws.append(draw)
+    if answer.is_watched:
+        return
     for part in map(names.index, order or names):
         if answer.suspicion:
             break
         try:
-            same(got[part], truth[part], names[part], rtol, atol, given=given, sizes=sizes)
+            same(got[part], truth[part], names[part], rtol, atol, given=given, guess=False)
         except Wrong as fault:
-            answer.suspicion = Suspicion(part, names[part], f"{fault}{case}", case)
+            answer.suspicion = Suspicion(part, names[part], fault, case, draw)
     if answer.suspicion:
         _conclude(answer.draws, answer.suspicion)
-
-
-def examine(
-    answer: Answer, test: Callable[[Answer, np.random.Generator], None], rng: np.random.Generator
-) -> None:
-    """Run a check, again while a mistake is suspected that has shown on too few inputs.
-
-    Raises:
-        Wrong: the answer is wrong.
-
-    """
-    try:
-        for _ in range(DRAWS):
-            test(answer, rng)
-            if not answer.suspicion:
-                return
-    except Wrong:
-        if not answer.suspicion:
-            raise
-    raise Wrong(answer.suspicion.text)
 
 
 def _conclude(draws: Sequence[Draw], suspicion: Suspicion) -> None:
     """Raise `Wrong` once one mistake has explained enough, or if none explains all draws."""
     part, scores = suspicion.part, {}
+    wrong = [draw for draw in draws if draw.is_wrong(part)]
     for mistake in dict.fromkeys(m for draw in draws for m in draw.mistakes()):
         explained = [draw.score(mistake, part) for draw in draws]
         if all(explained):
             scores[mistake] = sum(explained)
-    if not scores:
-        suspicion.text = suspicion.fault
+    if scores:
+        best = max(scores, key=scores.get)
+        suspicion.text = best.replace("{part}", suspicion.name) + suspicion.case
+        suspicion.is_named = True
+        is_clear = list(scores.values()).count(scores[best]) == 1
+        if is_clear and len(wrong) >= DRAWS:
+            raise Wrong(suspicion.text)
+        return
+    suspicion.text, suspicion.is_named = str(suspicion.fault), False
+    found = suspicion.relations(draws)
+    if not found:
         raise Wrong(suspicion.text)
-    best = max(scores, key=scores.get)
-    suspicion.text = best.replace("{part}", suspicion.name) + suspicion.case
-    is_clear = list(scores.values()).count(scores[best]) == 1
-    if is_clear and sum(draw.is_wrong(part) for draw in draws) >= DRAWS:
+    few = all(draw.says_little(part) for draw in wrong)
+    unlike = {draw.key: draw for draw in wrong}
+    numbers = sum(draw.size(part) for draw in unlike.values())
+    if len(unlike) < found[0].least or (few and numbers < COUNTS):
+        return
+    if len(found) > MANY and not found[0].is_plain:
+        return  # so far these inputs tell too little
+    told_of = found[: 1 if found[0].is_plain else 2]
+    prefix = f"{suspicion.name}: " if len(wrong[0].names) > 1 else ""
+    texts = (told(relation, suspicion.name, prefix) for relation in told_of)
+    suspicion.text, suspicion.is_named = "; or: ".join(dict.fromkeys(texts)), True
+    if len(found) == 1 and not few:
         raise Wrong(suspicion.text)
 
 

@@ -19,6 +19,54 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
+ADVICE = {  # what NumPy's and Python's words mean, by a pattern of them
+    r"^The truth value of an array": (
+        "an `if` cannot decide for a whole array at once: use np.where, or a mask"
+    ),
+    r"could not be broadcast together with shapes (\(\d+(?:,\d+)*,?\)) (\([\d,]+\))": (
+        r"shapes \1 and \2 do not fit entry by entry, counted from the last axis: is "
+        "keepdims=True, [:, None] or a transpose missing?"
+    ),
+    r"^shapes (\([\d,]+\)) and (\([\d,]+\)) not aligned": (
+        r"shapes \1 and \2 cannot be multiplied: the two axes that meet must be equally long"
+    ),
+    r"^matmul: .* \(size (\d+) is different from (\d+)\)": (
+        r"@ meets axes of \2 and \1 numbers, which must be equal: are the factors in the right "
+        "order, is one to be transposed?"
+    ),
+    r"^cannot reshape array of size (\d+) into shape (\([\d,]+\))": (
+        r"\1 numbers do not fit into shape \2"
+    ),
+    r"^index (-?\d+) is out of bounds for axis (\d+) with size (\d+)": (
+        r"index \1 is beyond axis \2, which has \3 entries"
+    ),
+    r"^too many indices for array: array is (\d)-dimensional, but (\d) were indexed": (
+        r"\2 indices are given to an array with \1 axes"
+    ),
+    r"^axis (\d+) is out of bounds for array of dimension (\d+)": (
+        r"there is no axis \1 in an array with \2 axes, counted from 0"
+    ),
+    r"^only integer scalar arrays can be converted|^only integers, slices|^'numpy.float64' object "
+    r"cannot be interpreted|^'float' object cannot be interpreted|must be integers or slices": (
+        "an index or a size must be a whole number: use // or int()"
+    ),
+    r"^only (length-1|0-dimensional|size-1) arrays can be converted": (
+        "math.… and float() take one number, not an array: use NumPy's functions"
+    ),
+    r"^(tuple|list) index out of range": r"a \1 has fewer entries than that index asks for",
+    r"^name '(\w+)' is not defined": r"\1 is not defined: a typing error, or an argument?",
+    r"^cannot access local variable '(\w+)'": r"\1 is used before it gets a value",
+    r"^numpy boolean subtract": "truth values cannot be subtracted: use &, |, ~ or numbers",
+    r"^ufunc 'bitwise_(and|or)' not supported|^unsupported operand type\(s\) for [&|]: 'float": (
+        "& and | combine truth values: put the comparisons into parentheses"
+    ),
+    r"^setting an array element with a sequence": (
+        "an array is put where one number belongs, or rows have different lengths"
+    ),
+    r"^Integers to negative integer powers": "whole numbers to a negative power: make them floats",
+}
+
+
 class Unanswered(Exception):
     """The learner has not written anything yet; the text may add a remark."""
 
@@ -27,11 +75,13 @@ class Answer:
     """The learner's function as a check calls it: each call tells what went wrong, by name.
 
     Attributes:
+        reference: the solution.
         warnings: the texts of the warnings that the latest call raised.
         names: the names of the parameters wanted.
         mistakes: for the same arguments, what known mistakes give, by what to tell of them.
         draws: the inputs on which `agree` has tried the function so far.
         suspicion: what `agree` has found wrong so far, if anything.
+        is_watched: whether `agree` is to keep the draws without a verdict.
         has_answered: whether a call has come back with a result.
 
     Raises:
@@ -48,10 +98,12 @@ class Answer:
         mistakes: Callable[..., dict[str, Any]],
         log: Sequence[warnings.WarningMessage],
     ):
-        self.function, self.mistakes, self._log = function, mistakes, log
+        self.function, self.reference, self.mistakes = function, reference, mistakes
+        self._log = log
         self.warnings: list[str] = []
         self.draws: list[Any] = []  # for `agree`, which fills them
         self.suspicion: Any = None
+        self.is_watched = False
         self.has_answered = False
         self.names = tuple(inspect.signature(reference).parameters)
         wanted = f"{reference.__name__}({', '.join(self.names)})"
@@ -113,6 +165,10 @@ def tell(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"{name}: exit() would end the notebook; hand the result back with `return`"
     text = re.sub(r"0x[0-9a-fA-F]+", "0x…", " ".join(str(error).split()))
+    for pattern, advice in ADVICE.items():
+        match = re.search(pattern, text)
+        if match:
+            return f"{match.expand(advice)} ({name})"
     if isinstance(error, RecursionError):
         text = "the function calls itself without an end"
     return f"{name}: {textwrap.shorten(text, 160, placeholder=' …')}" if text else name

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,12 +13,21 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+DIGITS = 4, 8, 17  # of a number in a message: as few as tell the result from the truth
+
+
 class Wrong(Exception):
     """An answer is wrong; the text tells the learner what, in one line."""
 
 
+class Fact(Wrong):
+    """What is wrong shows in the answer itself: its type or its shape."""
+
+
 def sizes(rng: np.random.Generator, count: int) -> tuple[int, ...]:
     """Draw `count` different sizes from 3 to 9: no two axes can be taken for each other."""
+    if hasattr(rng, "smallest"):  # in search of an example that is easy to read
+        return tuple(int(n) for n in rng.smallest + rng.permutation(count)[:count])
     return tuple(int(n) for n in 3 + rng.permutation(7)[:count])
 
 
@@ -55,7 +67,7 @@ def numbers(value: Any, what: str, shape: tuple[int, ...] | None = None) -> np.n
         raise Wrong(f"{what} must hold real numbers, got {_kind(value)}")
     if shape is not None:
         if array.shape != shape:
-            raise Wrong(f"{what} must have shape {shape}, got {array.shape}")
+            raise Wrong(_tell_shape(what, array.shape, shape))
         if not np.all(np.isfinite(array)):
             raise Wrong(f"{what} must be finite, got {show(array[_first(~np.isfinite(array))])}")
     return array
@@ -70,6 +82,7 @@ def same(
     *,
     given: Mapping[str, Any] | None = None,
     sizes: Mapping[str, int] | None = None,
+    guess: bool = True,
 ) -> None:
     """Check that `value` equals `expected` and otherwise say what kind of mistake it looks like.
 
@@ -81,38 +94,114 @@ def same(
         atol: largest absolute error.
         given: inputs by name; one as large as `expected` is quoted where the values differ.
         sizes: sizes by name, to recognize a factor such as a forgotten mean.
+        guess: whether to name a pattern in the values: where there is only one input to go by.
 
     Raises:
-        Wrong: they differ, in type, shape, sign, by a factor, an offset, a shift, or in values.
+        Fact: the type or the shape is another one.
+        Wrong: they differ, in sign, by a factor, an offset, a shift, or in values.
 
     """
     import numpy as np
 
-    got, expected = numbers(value, what), np.asarray(expected)
+    expected = np.asarray(expected)
+    if isinstance(value, tuple) and (
+        len(value) == 1 or [np.shape(part) for part in _arrays(value)].count(expected.shape)
+    ):
+        raise Fact(f"return one thing, {what}: got a tuple of {len(value)}")
+    try:
+        got = numbers(value, what)
+    except Wrong as fault:
+        raise Fact(str(fault)) from None
+    be = grammar(what)["be"]
 
     def close(a: np.ndarray, b: np.ndarray) -> bool:
         return a.shape == b.shape and bool(np.allclose(a, b, rtol=rtol, atol=atol))
 
     if close(got, expected):
         return
-    if got.ndim == 2 and close(got.T, expected):
-        raise Wrong(f"{what} is transposed: swap its two axes")
+    if guess and got.ndim == 2 and close(got.T, expected):
+        raise Wrong(f"{what} {be} transposed: swap its two axes")
     if got.shape != expected.shape:
-        raise Wrong(f"{what} must have shape {expected.shape}, got {got.shape}")
-    if got.dtype.kind in "iu" and close(np.trunc(expected), got):
+        raise Fact(_tell_shape(what, got.shape, expected.shape))
+    if guess and got.dtype.kind in "iu" and close(np.trunc(expected), got):
         raise Wrong(f"{what} has lost its fractions: is an array of integers used?")
     got, expected = got.astype(float), expected.astype(float)
     for bad, name in ((np.isnan(got), "NaN"), (np.isinf(got), "infinite")):
         if np.any(bad & np.isfinite(expected)):
             index = _first(bad)
-            raise Wrong(f"{what} is {name}{_where(index, expected.shape, given)}")
-    if close(-got, expected):
+            raise Wrong(f"{what} {be} {name}{_where(index, expected.shape, given)}")
+    if guess and close(-got, expected):
         raise Wrong(f"{what} has the wrong sign")
-    if _varies(expected) and _varies(got):
+    if guess and _varies(expected) and _varies(got):
         _name_pattern(got, expected, what, close, sizes or {})
     index = _first(~np.isclose(got, expected, rtol=rtol, atol=atol))
     shown, wanted = _apart(got[index], expected[index])
     raise Wrong(f"{what} must be {wanted}{_where(index, expected.shape, given)}, got {shown}")
+
+
+def _arrays(value: tuple) -> list[Any]:
+    import numpy as np
+
+    found = []
+    for part in value:
+        with contextlib.suppress(TypeError, ValueError, RuntimeError):
+            found.append(np.asarray(part.detach() if hasattr(part, "detach") else part))
+    return [array for array in found if array.ndim or len(value) < 3]
+
+
+def _tell_shape(what: str, got: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    """What is wrong with a shape, and what may have caused it."""
+    has = grammar(what)["has"]
+    return f"{what} {has} shape {got}, must have {wanted}{_shape_remark(got, wanted)}"
+
+
+def _shape_remark(got: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    long, short = [n for n in got if n != 1], [n for n in wanted if n != 1]
+    if long == short:
+        if len(got) > len(wanted):
+            return ": an axis of length 1 too many, is keepdims or [:, None] left?"
+        return ": an axis of length 1 is missing, use keepdims=True or [:, None]"
+    if not got:
+        return ": one number, where is the array? A sum or mean runs over too many axes"
+    if not wanted:
+        return ": one number is asked for, so a sum or a mean is missing, or an index"
+    if sorted(got) == sorted(wanted):
+        return ": the axes stand in another order"
+    if math.prod(got) == math.prod(wanted):
+        return ": all numbers are there, in another arrangement"
+    if len(got) == 2 * len(wanted) and got == 2 * wanted:
+        return ": (N,) meets (N, 1) somewhere, which makes (N, N)"
+    for axis in range(len(wanted)):
+        if got == wanted[:axis] + wanted[axis + 1 :]:
+            return f": axis {axis} must stay, is a sum, a mean or an index taken along it?"
+        if got == (*wanted[:axis], 1, *wanted[axis + 1 :]):
+            return f": axis {axis} must keep its length, is a sum or a mean taken along it?"
+    for axis in range(len(got)):
+        if wanted == got[:axis] + got[axis + 1 :]:
+            return f": axis {axis} is too many, is a sum or a mean over it missing?"
+    if len(got) == len(wanted):
+        differ = [k for k in range(len(got)) if got[k] != wanted[k]]
+        if len(differ) == 1:
+            k = differ[0]
+            gap = got[k] - wanted[k]
+            if abs(gap) == 1:
+                return f": one too {'many' if gap > 0 else 'few'}" + (
+                    f" along axis {k}" if len(got) > 1 else ""
+                )
+            short, long = sorted((got[k], wanted[k]))
+            if short > 1 and long % short == 0:
+                return f": {long // short} times too {'long' if gap > 0 else 'short'}" + (
+                    f" along axis {k}" if len(got) > 1 else ""
+                )
+    return ""
+
+
+def grammar(name: str) -> dict[str, str]:
+    """The forms of a verb and a pronoun that agree with a name."""
+    head = re.split(r" (?:of|for|in|that|to) |,", name)[0].split()[-1]
+    if head.endswith("s") and not head.endswith(("ss", "us", "is", "as")) and len(head) > 2:
+        return {"be": "are", "has": "have", "it": "they", "its": "their"}
+    return {"be": "is", "has": "has", "it": "it", "its": "its"}
 
 
 def alike(a: Any, b: Any, rtol: float, atol: float) -> bool:
@@ -176,7 +265,7 @@ def _where(index: tuple[int, ...], shape: tuple[int, ...], given: Mapping[str, A
 
 def _apart(got: Any, expected: Any) -> tuple[str, str]:
     """Both numbers with as few digits as tell them apart."""
-    pairs = [(show(got, digits), show(expected, digits)) for digits in (4, 8, 17)]
+    pairs = [(show(got, digits), show(expected, digits)) for digits in DIGITS]
     return next((pair for pair in pairs if pair[0] != pair[1]), pairs[-1])
 
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from utils.exercises._agree import examine
 from utils.exercises._answer import (
     Answer,
     Unanswered,
@@ -166,6 +165,8 @@ class Exercise:
     def judge(self, answer: Any, limit: float) -> Verdict:
         """Try `answer` for at most `limit` seconds; the same answer earns the same verdict."""
         import numpy as np
+
+        from utils.exercises._examine import examine
 
         if is_unanswered(answer, parts=self.is_value):
             return Verdict("○", "not answered yet")

@@ -55,6 +55,7 @@ def _(x, w, b):
         "the bias is missing: add b to every sum": x @ w,
         "the products are not added up: sum over the features of each sample": x * w + b,
         "the sum runs over the samples: it must run over the features": (x * w).sum(axis=0) + b,
+        "the products are averaged: add them up": (x * w).mean(axis=1) + b,
         "the bias is added D times: add it once, after the sum": (x * w + b).sum(axis=1),
     }
 
@@ -96,6 +97,14 @@ def _(z, alpha):
         "the value at z < 0 is 0: that is the ReLU, the leaky one is alpha·z": (z * (z > 0), ...),
         "the value is z everywhere: at z < 0 it must be alpha·z": (z, ...),
         "the derivative at z < 0 is 0: that is the ReLU's, the leaky one's is alpha": (..., z > 0),
+        "alpha·z is added on both sides: it belongs to z < 0 alone": (
+            np.maximum(z, 0) + alpha * z,
+            ...,
+        ),
+        "the derivative at z < 0 is the factor alpha alone, not alpha·z": (
+            ...,
+            np.where(z > 0, 1.0, alpha * z),
+        ),
         "the derivative at z < 0 is −1: the function rises there too, by alpha": (..., np.sign(z)),
     }
 
@@ -133,7 +142,7 @@ def _(answer, rng):
     agree(answer, (z,), expected, "σ(z)", quote="entry", rtol=1e-12, atol=0, double=True)
     if answer.warnings:
         raise Wrong(f"the values are right, but NumPy warns of an {answer.warnings[0]}")
-    for number in (-1000.0, 0.0, 1000.0):  # the task says "any z"
+    for number in (-1000.0, -300.0, -36.0, 0.0, 36.0, 1000.0):  # the task says "any z"
         expected = float(1 / (1 + (-Decimal(number)).exp()))
         agree(answer, (number,), expected, "σ(z)", quote="entry", rtol=1e-12, atol=0)
     grid = rng.normal(size=sizes(rng, 2))
@@ -142,14 +151,20 @@ def _(answer, rng):
 
 @stable_sigmoid.mistakes
 def _(z):
-    return {"this is tanh, from −1 to 1: the sigmoid lies between 0 and 1": np.tanh(z)}
+    e = np.exp(-np.abs(z))
+    return {
+        "this is tanh, from −1 to 1: the sigmoid lies between 0 and 1": np.tanh(z),
+        "exp overflows for large z, and ∞/∞ is NaN: use e⁻ᶻ there": np.exp(z) / (1 + np.exp(z)),
+        "far to the left 1 − σ(−z) and 1 + tanh(z/2) lose all digits: use eᶻ/(1 + eᶻ) there": (
+            np.where(z >= 0, 1 / (1 + e), 1 - 1 / (1 + e))
+        ),
+    }
 
 
 stable_sigmoid.wrongs(
     {
         "NumPy warns of an overflow": lambda z: 1 / (1 + np.exp(-z)),
-        "σ(z) is NaN": lambda z: np.exp(z) / (1 + np.exp(z)),
-        "must be": lambda z: 1 / (1 + np.exp(-np.clip(z, -10, 10))),
+        "z is cut to the range from −10 to 10": lambda z: 1 / (1 + np.exp(-np.clip(z, -10, 10))),
     }
 )
 
@@ -176,6 +191,8 @@ def _(answer, rng):
         z = 2 * rng.normal(size=sizes(rng, dims))
         expected = 0.25 / np.cosh(z / 2) ** 2
         agree(answer, (1 / (1 + np.exp(-z)),), expected, "the derivative", quote="entry")
+    saturated = np.array([0.0, 0.5, 1.0])
+    agree(answer, (saturated,), [0.0, 0.25, 0.0], "the derivative", quote="entry")
 
 
 @sigmoid_slope.mistakes
@@ -189,7 +206,7 @@ def _(y):
 
 
 sigmoid_slope.wrongs(
-    {"the derivative must be": lambda y: y * (1 + y), "the wrong sign": lambda y: y * (y - 1)}
+    {"a + stands where a − belongs": lambda y: y * (1 + y), "wrong sign": lambda y: y * (y - 1)}
 )
 
 
@@ -252,6 +269,16 @@ def _(x, t, w, b):
         "a wrong point must change w": (w, ...),
         "w moves away from the point: the sign of the step is wrong": (
             unless_right(w - t * x, b - t)
+        ),
+        "t minus the sign of the score is ±2: the step is t·x": (
+            unless_right(w + 2 * t * x, b + 2 * t)
+        ),
+        "the classes are −1 and +1 here, not 0 and 1": (
+            w + (t - (w @ x + b > 0)) * x,
+            b + t - (w @ x + b > 0),
+        ),
+        "the bias belongs to the score: t·(w·x + b)": (
+            (w + t * x, b + t) if t * (w @ x) <= 0 else (w, b)
         ),
         "the step of w forgets the class: it is t·x": unless_right(w + x, b + t),
         "the bias must move too, by t": (..., b),
@@ -344,6 +371,8 @@ def and_neuron():
 
 @and_neuron.check
 def _(answer, rng):
+    if isinstance(answer, tuple | list) and any(np.ndim(part) for part in answer):
+        raise Wrong("w1, w2 and b are three numbers in a row: no array inside")
     w1, w2, b = numbers(answer, "(w1, w2, b)", (3,)).tolist()
     outputs = tuple(_step(w1 * x1 + w2 * x2 + b, f"input {x1, x2}") for x1, x2 in CORNERS)
     _compare_gates(outputs, "AND")
@@ -354,7 +383,8 @@ and_neuron.wrongs(
         "this is OR": (1.0, 1.0, -0.5),
         "this is NAND": (-1.0, -1.0, 1.5),
         "on the line": (0.0, 0.0, 0.0),
-        "must have shape (3,)": (1.0, 1.0),
+        "must have (3,)": (1.0, 1.0),
+        "no array inside": (np.ones(2), -1.5),
     }
 )
 
@@ -414,7 +444,12 @@ xor_weights.wrongs(
         ),
         "these are AND and OR": (*_OR_AND, np.array([1.0, -1.0]), -0.5),
         "this is OR": (*_OR_AND, np.array([1.0, 1.0]), -0.5),
-        "W1 must have shape (2, 2)": (np.ones(4), _OR_AND[1], np.array([1.0, -1.0]), -0.5),
+        "W1 has shape (4,), must have (2, 2)": (
+            np.ones(4),
+            _OR_AND[1],
+            np.array([1.0, -1.0]),
+            -0.5,
+        ),
         "output unit: input (0, 0) is on the line": (*_OR_AND, np.array([1.0, -1.0]), 0.0),
     }
 )
@@ -535,7 +570,7 @@ def _middle(images):
 ink_feature.wrongs(
     {
         "every image gets the same number": lambda images: np.ones(len(images)),
-        "must have shape": lambda images: images.mean(axis=2),
+        "must have (800,)": lambda images: images.mean(axis=2),
         "the chapter's own ink in the middle": lambda images: -16 * _middle(images),
         "95% are wanted": lambda images: images[:, 10:18, 10:18].mean(axis=(1, 2)),
         "depends on the images beside it": lambda images: _middle(images) - _middle(images).mean(),

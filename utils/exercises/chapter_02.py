@@ -188,6 +188,12 @@ def _(z, labels):
         "the sign is wrong: it is p − y": (y - p) / n,
         "this is p/N: subtract 1 at each label": p / n,
         "the softmax divides by the sum of a column: each row is one example": (by_column - y) / n,
+        "p[:, labels] takes whole columns: one entry of each row is p[np.arange(N), labels]": (
+            (p - y.max(axis=0)) / n
+        ),
+        "the number of the label is subtracted: subtract a row with a single 1": (
+            (p - labels[:, None]) / n
+        ),
         "the gradient is divided by N·K: the mean is over examples only": (p - y) / z.size,
         "exp(z) overflows: subtract the largest z of each row": (softmax(np.exp(z)) - y) / n,
     }
@@ -228,6 +234,13 @@ def _(H):
         "the smallest eigenvalue allows the largest step, but all must shrink": 2 / low,
         "2/(λ_min + λ_max) is the fastest step, not the limit": 2 / (low + high),
         "the largest entry on the diagonal is not the largest eigenvalue": 2 / H.diagonal().max(),
+        "the Frobenius norm is no eigenvalue: take the largest of these": (
+            2 / np.sqrt(np.sum(H * H))
+        ),
+        "the largest row sum only bounds the largest eigenvalue": 2 / np.abs(H).sum(axis=1).max(),
+        "the mean of the eigenvalues does not count: the largest one does": 2
+        * len(H)
+        / np.trace(H),
         "the trace is the sum of all eigenvalues: only the largest counts": 2 / np.trace(H),
     }
 
@@ -268,6 +281,12 @@ def _(answer, rng):
             raise Wrong(f"{N - len(drawn)} of N = {N} examples are left out (B = {B})")
         if sorted(drawn) != list(range(N)):
             raise Wrong("some examples occur twice and others never: draw without replacement")
+        if 0 in lengths:
+            raise Wrong(f"N = {N}, B = {B}: an empty mini-batch is left at the end")
+        if len(lengths) == B != len(wanted):
+            raise Wrong("B is the size of a mini-batch, not how many there are")
+        if lengths != wanted and max(lengths) <= B and len(lengths) == len(wanted):
+            raise Wrong(f"N = {N}, B = {B}: all but the last must have B rows, got {lengths}")
         if lengths != wanted:
             raise Wrong(f"N = {N}, B = {B}: the sizes must be {wanted}, got {lengths}")
         if N > 10 and drawn == list(range(N)):
@@ -285,9 +304,12 @@ minibatches.wrongs(
             X[rng.integers(len(X), size=min(B, len(X) - k))] for k in range(0, len(X), B)
         ],
         "shuffle first": lambda X, B, rng: [X[k : k + B] for k in range(0, len(X), B)],
-        "the sizes must be": lambda X, B, rng: np.array_split(
+        "all but the last must have B rows": lambda X, B, rng: np.array_split(
             X[rng.permutation(len(X))], -(-len(X) // B)
         ),
+        "not how many there are": lambda X, B, rng: np.array_split(X[rng.permutation(len(X))], B),
+        "an empty mini-batch": lambda X, B, rng: [*minibatches.reference(X, B, rng), X[:0]],
+        "the sizes must be": lambda X, B, rng: minibatches.reference(X, B + 1, rng),
         "shuffle whole rows": lambda X, B, rng: [
             rng.permutation(batch) for batch in minibatches.reference(X, B, rng)
         ],
@@ -494,6 +516,7 @@ def _(t, alpha, warmup):
         "there is a jump at the end of the warm-up: fall as √(warmup/t)": (
             alpha * np.where(rising, line, 1 / np.sqrt(t))
         ),
+        "this is alpha/√t, without a warm-up": alpha / np.sqrt(t),
         "it stays at alpha after the warm-up: let it fall": alpha * np.minimum(line, 1),
         "it rises without an end": alpha * line,
     }

@@ -9,6 +9,7 @@ import numpy as np
 
 from utils.exercises._agree import agree
 from utils.exercises._compare import Wrong, numbers, show, sizes
+from utils.exercises._examine import written
 from utils.exercises._exercise import exercise
 
 
@@ -76,6 +77,8 @@ def _(answer, rng):
         shape = sizes(rng, dims)
         a, g = rng.normal(size=shape), rng.normal(size=shape)
         agree(answer, (np.tanh(a), g), g / np.cosh(a) ** 2, "∂L/∂a", quote="entry")
+    saturated, g = np.array([-1.0, 0.0, 1.0]), np.array([3.0, 5.0, 7.0])
+    agree(answer, (saturated, g), [0.0, 5.0, 0.0], "∂L/∂a", quote="entry")
 
 
 @tanh_rule.mistakes
@@ -85,6 +88,7 @@ def _(y, g):
         "y is already tanh a: do not apply tanh again": g * (1 - np.tanh(y) ** 2),
         "y·(1 − y) belongs to the sigmoid": g * y * (1 - y),
         "1 − y is not the derivative: square y": g * (1 - y),
+        "g is squared, too: square y alone and multiply by g": 1 - (y * g) ** 2,
     }
 
 
@@ -118,26 +122,43 @@ def numeric_gradient(x, f, h):
 
 @numeric_gradient.check
 def _(answer, rng):
-    for dims in (1, 2):
+    for dims, h in ((1, 0.1), (2, 0.2), (1, 0.5)):
         shape = sizes(rng, dims)
         x, w = rng.normal(size=shape), rng.uniform(0.5, 2.0, size=shape)
-        h = 0.1
 
         def f(v, w=w):
-            return float((w * v**3).sum())
+            return float((w * v**3).sum() + v.sum() ** 2)
 
-        central = w * (3 * x**2 + h**2)  # of a cubic, exactly
+        f.source = f"lambda v: np.sum({written(w)} * v**3) + np.sum(v) ** 2"
+        central = w * (3 * x**2 + h**2) + 2 * x.sum()  # of a cubic, exactly
         agree(answer, (x, f, h), central, "the gradient", quote="entry")
 
 
 @numeric_gradient.mistakes
 def _(x, f, h):
     central, at_once = numeric_gradient.reference(x, f, h), (f(x + h) - f(x - h)) / (2 * h)
+    moved, rows = x.astype(float), np.empty(x.shape)
+    drifting, gathered = np.empty(x.shape), np.empty(x.shape)
+    plus, minus = moved.copy(), moved.copy()
+    for i in np.ndindex(x.shape):
+        plus[i] += h
+        minus[i] -= h
+        gathered[i] = (f(plus) - f(minus)) / (2 * h)
+        above = f(moved + h * np.eye(x.size)[np.ravel_multi_index(i, x.shape)].reshape(x.shape))
+        moved[i] -= h
+        drifting[i] = (above - f(moved)) / (2 * h)
+    for i in range(len(x)):
+        step = h * (np.arange(len(x)) == i).reshape(-1, *[1] * (x.ndim - 1))
+        rows[i] = (f(x + step) - f(x - step)) / (2 * h)
     one_sided = [f(x + h * unit) - f(x) for unit in np.eye(x.size).reshape(-1, *x.shape)]
     return {
         "this is the one-sided difference: go h to the left as well": (
             np.reshape(one_sided, x.shape) / h
         ),
+        "a whole row is moved at once: move one entry at a time": rows,
+        "the moves add up: begin with a fresh copy of x for each entry": gathered,
+        "an entry stays moved while the next ones are: put it back": drifting,
+        "/ 2 * h multiplies by h: write / (2 * h)": h * h * central,
         "the two points lie 2h apart: divide by 2h": 2 * central,
         "this is the difference alone: divide it by 2h": 2 * h * central,
         "the difference is f(x − h) − f(x + h): its sign is wrong": -central,
@@ -206,7 +227,7 @@ def _(g, shape):
     }
 
 
-sum_to_shape.wrongs({"must have shape": lambda g, shape: g.sum(int(shape == (len(g), 1)))})
+sum_to_shape.wrongs({"keep the axes": lambda g, shape: g.sum(int(shape == (len(g), 1)))})
 
 
 # ---------------------------------------------------------------- 03.5
@@ -328,6 +349,8 @@ def _(s, g):
             s * (1 - s) * g
         ),
         "the shares s in front are missing": g - average,
+        "s multiplies the whole bracket: s·(g − Σ sᵢgᵢ)": s * g - average,
+        "this is the rule of log-softmax, g − s·Σ gᵢ": g - s * g.sum(axis=1, keepdims=True),
         "the sum runs over the samples: it must run along each row": s * (g - (g * s).sum(axis=0)),
         "the average of g is the one under s: Σ sᵢgᵢ, not the plain mean": (
             s * (g - g.mean(axis=1, keepdims=True))
@@ -478,6 +501,14 @@ def _(n):
     return {
         "the pair is swapped: forward mode first": mode_costs.reference(n)[::-1],
         "one product too many: K matrices need K − 1 products": (n[0] * total, n[-1] * total),
+        "sizes are added up: multiply the sizes of each two neighbors": (
+            n[0] * n[2:].sum(),
+            n[-1] * n[1:-1].sum(),
+        ),
+        "the layers of a Jacobian are neighbors: n[k] and n[k − 1]": (
+            n[0] * (n[2:] * n[:-2]).sum(),
+            n[-1] * (n[2:] * n[:-2]).sum(),
+        ),
         "each product carries n₀ columns or n_K rows: multiply by them": (
             elements[1:].sum(),
             elements[:-1].sum(),
@@ -485,7 +516,7 @@ def _(n):
     }
 
 
-mode_costs.wrongs({"the cost of forward mode must be": lambda n: (n.sum(), n.sum())})
+mode_costs.wrongs({"the result is the sum of n": lambda n: (n.sum(), n.sum())})
 
 
 # ---------------------------------------------------------------- 03.9

@@ -48,6 +48,9 @@ def _(W):
         "this is the bound of a uniform distribution: its deviation is √3 times smaller": (
             math.sqrt(6 / both)
         ),
+        "the number of inputs and outputs is their sum, each counted once": (
+            math.sqrt(2 / (2 * W.shape[0]))
+        ),
         "there is a 2 above the line: the mean of n_in and n_out is half their sum": (
             math.sqrt(1 / both)
         ),
@@ -74,7 +77,19 @@ def _mistaken_normalizations(x, gamma, beta, eps, axis, per):
         return gamma * (x - mean) / np.sqrt(var + eps) + beta
 
     mean, std = x.mean(axis, keepdims=True), x.std(axis, keepdims=True)
+    square = (x**2).mean(axis, keepdims=True)
     return {
+        "γ multiplies ẑ alone: add β after it": normalized() + (gamma - 1) * beta,
+        "brackets: the whole difference x − mean is divided and multiplied": (
+            gamma * x - mean / np.sqrt(std**2 + eps) + beta
+        ),
+        "x − mean is put into no brackets before the division": (
+            x - gamma * mean / np.sqrt(std**2 + eps) + beta
+        ),
+        "this is the RMS norm: subtract the mean": gamma * x / np.sqrt(square + eps) + beta,
+        "this is the mean of x²: the variance is that of x minus its mean": (
+            gamma * (x - mean) / np.sqrt(square + eps) + beta
+        ),
         f"the statistics run along the wrong axis: take one mean for each {per}": (
             normalized(axis=1 - axis)
         ),
@@ -189,6 +204,22 @@ def _(mean, var, x, momentum):
         ),
         "this forgets all before": (x.mean(axis=0), x.var(axis=0, ddof=1)),
         "the biased variance: divide by N − 1 here": (..., old * var + new * x.var(axis=0)),
+        "the factor N/(N − 1) is upside down: the unbiased variance is the larger one": (
+            ...,
+            old * var + new * x.var(axis=0) * (len(x) - 1) / len(x),
+        ),
+        "the factor N/(N − 1) belongs to the new variance alone": (
+            ...,
+            (old * var + new * x.var(axis=0)) * len(x) / (len(x) - 1),
+        ),
+        "the deviations are those from the mean of the batch, not from the running mean": (
+            ...,
+            old * var + new * ((x - mean) ** 2).sum(axis=0) / (len(x) - 1),
+        ),
+        "the deviations are those from the batch's mean, and there are N − 1 to divide by": (
+            ...,
+            old * var + new * ((x - mean) ** 2).mean(axis=0),
+        ),
         "deviations are averaged: average variances": (
             ...,
             old * var + new * x.std(axis=0, ddof=1),
@@ -233,6 +264,9 @@ def _(x, keep, p):
     return {
         "the scale is missing: on average the output is too small by 1 − p": x * keep,
         "divide by 1 − p, not by p: p is the share that is lost": x * keep / p,
+        "divide by the share that is expected, 1 − p, not by the share of this mask": (
+            x * keep / max(keep.mean(), 1e-9)
+        ),
         "the mask is upside down: keep is True for those that stay": x * ~keep / (1 - p),
         "multiply or divide? The survivors must become larger": x * keep * (1 - p),
     }
@@ -263,6 +297,7 @@ def _(answer, rng):
         agree(answer, (w, l1, l2), expected, "the gradient", quote="entry")
     w = np.array([-2.0, 0.0, 4.0])
     agree(answer, (w, 0.5, 0.25), [-1.0, 0.0, 1.5], "the gradient", quote="entry")
+    agree(answer, (np.zeros(2), 3.0, 0.5), [0.0, 0.0], "the gradient", quote="entry")
 
 
 @penalty_gradient.mistakes
@@ -270,6 +305,13 @@ def _(w, l1, l2):
     sign, size = np.sign(w), np.abs(w)
     return {
         "the ½ cancels the 2 of the derivative: the L2 part is l2·w": l1 * sign + 2 * l2 * w,
+        "the slope of |w| at 0 counts as 0, not as +1: use np.sign": (
+            l1 * np.where(w >= 0, 1, -1) + l2 * w
+        ),
+        "the slope of |w| at 0 counts as 0, not as −1: use np.sign": (
+            l1 * np.where(w > 0, 1, -1) + l2 * w
+        ),
+        "w/|w| is 0/0 at 0: use np.sign": l1 * w / np.abs(w) + l2 * w,
         "the slope of |w| is its sign, not its size": l1 * size + l2 * w,
         "this is the penalty of each weight: its gradient is asked for": l1 * size + l2 * w**2 / 2,
         "the slope of |w| is −1 for w < 0: where is its sign?": l1 + l2 * w,
@@ -305,6 +347,9 @@ def _(answer, rng):
         (np.array([5.0, 4.0, 3.0, 3.5, 3.4, 3.3, 3.2, 1.0]), 3),
         (np.array([3.0, 2.0, 1.0]), 2),
         (np.array([2.0, 2.0, 2.0]), 2),
+        (np.array([4.0, 3.0, 5.0, 3.0, 3.0, 9.0]), 3),
+        (np.array([1.0]), 2),
+        (np.array([5.0, 6.0, 4.0, 7.0, 8.0, 1.0]), 2),
     ]
     cases += [(rng.permutation(20).astype(float), int(rng.integers(2, 6)))]
     cases += [(np.round(rng.random(30), 1), 4)]
@@ -322,6 +367,20 @@ def _(losses, patience):
     return {
         "the pair is swapped: best first, then stopped": (stopped, best),
         "the weights to keep are those of the best epoch, not of the last": (stopped, ...),
+        "an equal loss is no better one: best moves for a lower loss only": (
+            _walk(losses, patience, is_better=lambda loss, best, before: loss <= best)
+        ),
+        "compare with the lowest loss so far, not with the epoch before": (
+            _walk(losses, patience, is_better=lambda loss, best, before: loss < before)
+        ),
+        "epochs are counted since the best one: a better loss sets the count back to 0": (
+            _walk(losses, patience, is_reset=False)
+        ),
+        "{part} is a loss: return the number of the epoch": (losses[best], losses[stopped]),
+        "without a stop the last epoch is len(losses) − 1": (
+            ...,
+            len(losses) if stopped == len(losses) - 1 and stopped - best < patience else stopped,
+        ),
         "training has ended by then: later losses are never seen": (np.argmin(losses), ...),
         "you stop one epoch late: stop as soon as epoch − best ≥ patience": (
             early_stopping.reference(losses, patience + 1)
@@ -329,7 +388,19 @@ def _(losses, patience):
     }
 
 
-@early_stopping.wrong("must be")
+def _walk(losses, patience, is_better=lambda loss, best, before: loss < best, is_reset=True):
+    best, wait = 0, 0
+    for epoch in range(1, len(losses)):
+        if is_better(losses[epoch], losses[best], losses[epoch - 1]):
+            best, wait = epoch, 0 if is_reset else wait
+        else:
+            wait += 1
+        if wait >= patience:
+            break
+    return best, min(epoch, len(losses) - 1) if len(losses) > 1 else 0
+
+
+@early_stopping.wrong("must give")
 def _first_rise(losses, patience):
     for epoch in range(1, len(losses)):
         if losses[epoch] >= losses[epoch - 1]:
@@ -375,6 +446,12 @@ def _(train, test):
             by(np.concatenate([train, test]))
         ),
         "one mean for the whole array: take one for each feature": by(train, axis=None),
+        "the range goes to 0 … 1 here: subtract the mean, divide by the deviation": tuple(
+            (a - train.min(axis=0)) / np.ptp(train, axis=0) for a in (train, test)
+        ),
+        "divide by the deviation, not by the range": tuple(
+            (a - train.mean(axis=0)) / np.ptp(train, axis=0) for a in (train, test)
+        ),
         "the test set is standardized by itself: use the map that train has fixed": (
             ...,
             by(test)[1],
@@ -423,8 +500,19 @@ def _(answer, rng):
 
 @gradient_ratio.mistakes
 def _(weights, slopes, g):
-    ratio = gradient_ratio.reference
+    ratio, start = gradient_ratio.reference, np.linalg.norm(g)
+    late, norms = g, 1.0
+    for W, slope in zip(weights[::-1], slopes[::-1], strict=True):
+        late, norms = slope * (W.T @ late), norms * np.linalg.norm(W.T * slope)
     return {
+        "first the slope, then Wᵀ: h = f(Wx), so f′ comes back first": np.linalg.norm(late) / start,
+        "the ratio of the norms is asked for, not the product of the matrices' norms": norms,
+        "layer 1 is left out": ratio(weights[1:], slopes[1:], g),
+        "the last layer is left out": ratio(weights[:-1], slopes[:-1], g),
+        "the slopes run from layer 1 up: turn them round as the weights": (
+            ratio(weights, slopes[::-1], g)
+        ),
+        "upside down: the norm at the bottom over that at the top": 1 / ratio(weights, slopes, g),
         "divide by the norm of g: the ratio is asked for": (
             ratio(weights, slopes, g) * np.linalg.norm(g)
         ),
@@ -473,8 +561,15 @@ def _(answer, rng):
 
 @variance_factor.mistakes
 def _(z, f):
-    square = np.mean(f(z) ** 2)
+    square, h = np.mean(f(z) ** 2), 1e-5
+    slope, active = (f(z + h) - f(z - h)) / (2 * h), f(z)[f(z) > 0]
     return {
+        "{part}: square first, then take the mean": 1 / np.mean(f(z)) ** 2,
+        "{part}: square f(z), not z": 1 / np.mean(f(z**2)),
+        "{part}: this is that of the slopes f′, which the way back needs": 1 / np.mean(slope**2),
+        "{part}: neurons that are off count as well": 1 / np.mean(active**2),
+        "{part}: the squares must be averaged, not the sizes": 1 / np.mean(np.abs(f(z))) ** 2,
+        "{part}: this is 1/E|f(z)|, a variance needs squares": (1 / np.mean(np.abs(f(z)))),
         "{part}: this is E[f(z)²]; what c makes c · E[f(z)²] = 1?": square,
         "{part}: this is 1/Var f(z); a weighted sum sees the mean square, for the weights have "
         "mean 0": 1 / np.var(f(z)),
@@ -482,4 +577,4 @@ def _(z, f):
     }
 
 
-variance_factor.wrongs({"c for z ↦ z must be 1.0": lambda z, f: 2.0})
+variance_factor.wrongs({"the same for all inputs": lambda z, f: 2.0})

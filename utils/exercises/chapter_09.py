@@ -860,7 +860,7 @@ counter.wrongs(
         "add 1, and nothing may be lost": lambda mark: _open_counter(mark, w=3.0),
         "comes back through U": lambda mark: _open_counter(mark, back=1.0),
         "here g and o are exchanged": lambda mark: _open_counter(mark, order=(0, 1, 3, 2)),
-        "W must have shape (4, 1), got (4, 2)": lambda mark: _open_counter(
+        "W has shape (4, 2), must have (4, 1)": lambda mark: _open_counter(
             np.eye(2)[mark.argmax()]
         ),
     }

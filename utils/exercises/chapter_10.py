@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from utils.exercises._agree import agree
@@ -56,6 +58,19 @@ def _(q, K, V):
     weights = _softmax(z / d**0.5)
     return {
         "the scores are not divided by √d": _softmax(z) @ V,
+        "d is the length of q, not the number of keys": _softmax(z / len(K) ** 0.5) @ V,
+        "d is the length of q, not that of the values": _softmax(z / V.shape[1] ** 0.5) @ V,
+        "divide the scores by √d before the softmax, not the weights after it": (
+            _softmax(z) / d**0.5 @ V
+        ),
+        "this is the value of the best key alone: take the mean under the weights": V[z.argmax()],
+        "the weights do not sum to 1: divide the powers by their sum": np.exp(z / d**0.5) @ V,
+        "the scores are dot products, without the lengths of q and keys below": (
+            _softmax(z / np.linalg.norm(q) / np.linalg.norm(K, axis=1)) @ V
+        ),
+        "these are cosines: a score is the dot product over √d": (
+            _softmax(z / np.linalg.norm(q) / np.linalg.norm(K, axis=1) / d**0.5) @ V
+        ),
         "divide by the root of d, not by d": _softmax(z / d) @ V,
         "the softmax is missing: these weights may be negative": z / d**0.5 @ V,
         "these are the weights: spend them on the values": weights,
@@ -101,7 +116,27 @@ def _(answer, rng):
 @masked_weights.mistakes
 def _(scores, allowed):
     e = np.exp(scores) * allowed
-    return {
+    weak = {
+        f"{-c} is not small enough for a forbidden score: take −∞": (
+            _softmax(np.where(allowed, scores, -c))
+        )
+        for c in (1, 5, 10, 20, 100)
+    }
+    weak |= {
+        f"subtracting {c} is not enough for a forbidden score: take −∞": (
+            _softmax(scores - c * ~allowed)
+        )
+        for c in (1, 10)
+    }
+    down = np.where(allowed, scores, -np.inf)
+    logarithms = down - np.log(np.exp(down).sum(axis=1, keepdims=True))
+    return weak | {
+        "the rows share one sum: each query has its own": e / e.sum(),
+        "all allowed keys weigh alike: use the scores": allowed / allowed.sum(axis=1)[:, None],
+        "these are logarithms of the weights: take exp": logarithms,
+        "the softmax runs down the queries: each row must sum to 1": (
+            np.exp(down - scores.max(axis=0)) / np.exp(down - scores.max(axis=0)).sum(axis=0)
+        ),
         "the rows no longer sum to 1: mask before the softmax": _softmax(scores) * allowed,
         "a forbidden score became 0, which is a score like any other: it must be −∞": (
             _softmax(scores * allowed)
@@ -147,6 +182,10 @@ def _(answer, rng):
 def _(d, sigma):
     return {
         "that is the variance: take its root": d * sigma**4,
+        "sigma stands under the root: √(σ⁴) is σ²": np.sqrt(d * sigma),
+        "sums of independent terms spread as √d, means as 1/√d: this is a sum": (
+            sigma**2 / np.sqrt(d)
+        ),
         "each product has two factors, so sigma comes twice": np.sqrt(d) * sigma,
         "variances add, not standard deviations: the root of d": d * sigma**2,
         "the variance of a product of two is σ²·σ², the root of that is σ²": np.sqrt(d) * sigma**4,
@@ -189,6 +228,10 @@ def _(s, H, W, U, v):
         "tanh bends the hidden layer, before v": np.tanh((query + states) @ v),
         "add W s and U h before the tanh, not after it": (np.tanh(query) + np.tanh(states)) @ v,
         "W s and U h are added, not multiplied": np.tanh(query * states) @ v,
+        "these are scores by a product of W s and U h: here a hidden layer makes them": (
+            (query * states) @ v
+        ),
+        "these are dot products of W s and U h: here v weighs the hidden layer": states @ query,
         "the softmax comes later: these are to be the scores": (
             _softmax(np.tanh(query + states) @ v)
         ),
@@ -222,6 +265,9 @@ def _(answer, rng):
         for n, i, j in np.ndindex(N, S, S):
             expected[n, i, j] = j <= i and j < lengths[n]
         agree(answer, (lengths, S), expected, "the mask")
+    mask = answer(np.array([1, 3]), 3)
+    if "bool" not in str(getattr(mask, "dtype", "bool")):
+        raise Wrong(f"the mask must hold True and False, not {mask.dtype}: ~ and & need them")
 
 
 @decoder_mask.mistakes
@@ -234,6 +280,15 @@ def _(lengths, S):
         & ~np.eye(S, dtype=bool)
         & real,
         "both conditions must hold: & and not |": triangle | real,
+        "one padded key too many may be seen: j < lengths[n], not ≤": (
+            triangle & (np.arange(S) <= lengths[:, None])[:, None]
+        ),
+        "one real key too few may be seen: j < lengths[n]": (
+            triangle & (np.arange(S) < lengths[:, None] - 1)[:, None]
+        ),
+        "these are numbers to add to scores, 0 and −∞: True and False are asked for": (
+            np.where(triangle & real, 0.0, -np.inf)
+        ),
         "the padding is not masked": triangle & everywhere,
         "a place may look at later ones": real & everywhere,
         "here True means forbidden: turn it round": ~(triangle & real),
@@ -276,7 +331,25 @@ def _(x):
             x.transpose(0, 2, 3, 1).reshape(N, T, H * d)
         ),
         "the heads are joined, not added": x.sum(axis=1),
+        "the heads are added and repeated: each keeps its own numbers": (
+            np.tile(x.sum(axis=1), (1, 1, H))
+        ),
+        "all axes are swapped before the reshape: swap axes 1 and 2 only": (
+            x.T.reshape(N, T, H * d)
+        ),
+        "axes 0 and 1 stay as they are: swap axes 1 and 2, not 0 and 2": (
+            x.transpose(2, 1, 0, 3).reshape(N, T, H * d)
+        ),
+        "sequences and places are mixed: N must stay the first axis": (
+            x.transpose(2, 0, 1, 3).reshape(N, T, H * d)
+        ),
+        "the heads come in reverse order": x[:, ::-1].transpose(0, 2, 1, 3).reshape(N, T, H * d),
     }
+
+
+@decoder_mask.wrong("must hold True and False")
+def _as_numbers(lengths, S):
+    return decoder_mask.reference(lengths, S).astype(int)
 
 
 # ---------------------------------------------------------------- 10.7
@@ -323,6 +396,20 @@ def _(shape, H):
         "the output projection has a bias as well": (parameters - E, ...),
         "two products: QKᵀ, and weights times values": (..., L * S * E),
         "each head has only E/H numbers": (..., work * H),
+        "there are L queries and S keys: L·S scores, not L·L": (..., 2 * L * L * E),
+        "there are L queries and S keys: L·S scores, not S·S": (..., 2 * S * S * E),
+        "the projections are not counted here": (..., work + 4 * L * E * E),
+        "leave the projections of queries, keys, values and output out of the count": (
+            ...,
+            work + (2 * L + 2 * S) * E * E,
+        ),
+        "multiplications alone: additions are not counted": (..., 2 * work),
+        "the output projection is E by E, too: it takes all heads together": (
+            3 * E * E + 3 * E + E // H * E + E,
+            ...,
+        ),
+        "each projection has a bias of its own: 4 E": (4 * E * E + E, ...),
+        "the pair is swapped: the parameters come first": (work, parameters),
         "this is one head of H": (..., work // H),
     }
 
@@ -352,6 +439,8 @@ def edits(a, b):
 @edits.check
 def _(answer, rng):
     cases = [([1, 2, 3, 4, 5, 6], [2, 3, 4, 5, 6]), ([1, 2], [3]), ([4], [1, 2, 3])]
+    cases += [([1, 2], [2, 1]), ([1, 2, 3, 4], [2, 1, 4, 3]), ([0, 1, 2], [0, 2, 1])]  # neighbors
+    cases += [([5], [5]), ([2, 2], [2]), ([0, 9], [9, 0]), ([1, 2, 3], [3, 1, 2])]
     cases += [
         (rng.integers(0, 3, n).tolist(), rng.integers(0, 3, m).tolist())
         for n, m in rng.integers(1, 9, (20, 2))
@@ -380,7 +469,33 @@ def _distance(a, b, replacement=1):
 @edits.mistakes
 def _(a, b):
     shorter, change = min(len(a), len(b)), abs(len(a) - len(b))
+    common = np.zeros((len(a) + 1, len(b) + 1), int)
+    free, wide, twisted = common.copy(), common.copy(), common.copy()
+    for D in (wide, twisted):
+        D[:, 0], D[0] = np.arange(len(a) + 1), np.arange(len(b) + 1)
+    for i, j in np.ndindex(len(a), len(b)):
+        differ = int(a[i] != b[j])
+        common[i + 1, j + 1] = max(common[i, j] + 1 - differ, common[i, j + 1], common[i + 1, j])
+        for D, cost in ((free, differ), (wide, abs(a[i] - b[j])), (twisted, differ)):
+            D[i + 1, j + 1] = min(D[i, j + 1] + 1, D[i + 1, j] + 1, D[i, j] + cost)
+        if i and j and a[i] == b[j - 1] and a[i - 1] == b[j]:
+            twisted[i + 1, j + 1] = min(twisted[i + 1, j + 1], twisted[i - 1, j - 1] + 1)
+    only_a, only_b = Counter(a.tolist()), Counter(b.tolist())
     return {
+        "swapped neighbors are two edits: only insert, delete and replace": twisted[-1, -1],
+        "the border of the table is D[i][0] = i and D[0][j] = j, not 0": free[-1, -1],
+        "a replacement costs 1, however far apart the numbers are": wide[-1, -1],
+        "the longest common part leaves the replacements out": (
+            max(len(a), len(b)) - common[-1, -1]
+        ),
+        "the order counts, not only how often a symbol occurs": max(
+            (only_a - only_b).total(), (only_b - only_a).total()
+        ),
+        "a count is asked for, not a rate: leave the division by the length out": (
+            _distance(a, b) / len(b)
+        ),
+        "this is a rate: leave the division by the length of a out": _distance(a, b) / len(a),
+        "each step costs 1 here, even from a symbol to the same": max(len(a), len(b)),
         "places are compared one by one: a dropped symbol must cost 1 only": (
             (a[:shorter] != b[:shorter]).sum() + change
         ),
@@ -412,7 +527,7 @@ def _(answer, rng):
     from scipy.stats import spearmanr
 
     for _ in range(5):
-        T, S = 5 + sizes(rng, 2)[0], 12
+        T, S = sizes(rng, 2)
         weights = _softmax(rng.normal(size=(T, S)) * 2)
         means = [sum(i * a for i, a in enumerate(row)) for row in weights]
         expected = spearmanr(means, np.arange(T)).statistic
@@ -423,7 +538,26 @@ def _(answer, rng):
 def _(weights):
     T, S = weights.shape
     largest = weights.argmax(axis=1).argsort().argsort()
+    means, steps = weights @ np.arange(S), np.arange(T)
+    ranks, pairs = means.argsort().argsort(), np.triu_indices(T, 1)
     return {
+        "argsort gives places: a second argsort turns them into ranks": (
+            np.corrcoef(np.sort(means), steps)[0, 1]
+        ),
+        "the largest weight itself is no place: take the mean place": (
+            np.corrcoef(weights.max(axis=1).argsort().argsort(), steps)[0, 1]
+        ),
+        "the ranks of the largest weights' places have ties: take the mean place": (
+            np.corrcoef(weights.argmax(axis=1), steps)[0, 1]
+        ),
+        "this is the covariance: divide by both deviations": np.cov(ranks, steps)[0, 1],
+        "the square of it has lost the sign": np.corrcoef(ranks, steps)[0, 1] ** 2,
+        "the factor 6 of Spearman's formula is missing": (
+            1 - ((ranks - steps) ** 2).sum() / (T * (T**2 - 1))
+        ),
+        "this is Kendall's, which counts pairs: correlate the ranks": np.mean(
+            np.sign(means[pairs[1]] - means[pairs[0]])
+        ),
         "this is the correlation of the means: take their ranks": (
             np.corrcoef(weights @ np.arange(S), np.arange(T))[0, 1]
         ),

@@ -11,6 +11,8 @@ from utils.exercises._agree import agree
 from utils.exercises._compare import sizes
 from utils.exercises._exercise import exercise
 
+TINY = 1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6  # that are added to keep a logarithm from 0
+
 
 def _code(rng):
     """μ and ln σ² (N, d) with different N and d."""
@@ -51,6 +53,16 @@ def _(mu, log_var):
     var = np.exp(log_var)
     parts = mu**2 + var - 1 - log_var
     return {
+        "exp(log_var / 2) is σ: the formula needs σ²": (
+            (mu**2 + np.exp(log_var / 2) - 1 - log_var).sum(axis=1) / 2
+        ),
+        "log_var is σ² no more: it is its logarithm already": (
+            (mu**2 + log_var - 1 - np.log(np.abs(log_var))).sum(axis=1) / 2
+        ),
+        "this is KL(N(0, 1)‖q), the other way round": (
+            ((1 + mu**2) / var - 1 + log_var).sum(axis=1) / 2
+        ),
+        "μ must be squared": (mu + var - 1 - log_var).sum(axis=1) / 2,
         "the factor ½ is missing": parts.sum(axis=1),
         "log_var is ln σ², not ln σ: σ² = exp(log_var)": (
             (mu**2 + var**2 - 1 - 2 * log_var).sum(axis=1) / 2
@@ -97,6 +109,10 @@ def _(mu, log_var, eps):
         "log_var is a logarithm: σ = exp(log_var / 2)": mu + log_var * eps,
         "that is σ·ε without the mean": np.exp(log_var / 2) * eps,
         "z must depend on ε": mu,
+        "σ multiplies ε alone: μ + σ·ε": np.exp(log_var / 2) * (mu + eps),
+        "halve the logarithm, not the variance: exp(log_var / 2)": mu + np.exp(log_var) / 2 * eps,
+        "this is ε from z, (z − μ)/σ: z from ε is asked for": (eps - mu) * np.exp(-log_var / 2),
+        "ε is not scaled: multiply by σ = exp(log_var / 2)": mu + eps,
         "σ = exp(log_var / 2); the root of a logarithm is no deviation": (
             mu + np.sqrt(np.abs(log_var)) * eps
         ),
@@ -134,6 +150,17 @@ def _(logits, x):
     parts = np.logaddexp(0, logits) - x * logits
     p = 1 / (1 + np.exp(-logits))
     return {
+        f"{tiny:g} added inside the logarithm changes large losses: use np.logaddexp": (
+            -(x * np.log(p + tiny) + (1 - x) * np.log(1 - p + tiny)).sum(axis=1)
+        )
+        for tiny in TINY
+    } | {
+        "black pixels count, too: − (1 − x) ln(1 − p) is missing": (
+            (x * np.logaddexp(0, -logits)).sum(axis=1)
+        ),
+        "white pixels count, too: − x ln p is missing": (
+            ((1 - x) * np.logaddexp(0, logits)).sum(axis=1)
+        ),
         "sum over the pixels: a mean makes the divergence D times as heavy": parts.mean(axis=1),
         "one number for each image: sum over the pixels only": parts.sum(),
         "that is ln p(x|z); the loss is its negative": -parts.sum(axis=1),
@@ -173,8 +200,8 @@ def effective_beta(shape, pixels, dimensions):
 
 @effective_beta.check
 def _(answer, rng):
-    for D, d in ((784, 20), (int(rng.integers(50, 99)), int(rng.integers(2, 9)))):
-        for pixels, dimensions in itertools.product(("mean", "sum"), ("sum", "mean")):
+    for pixels, dimensions in itertools.product(("mean", "sum"), ("sum", "mean")):
+        for D, d in ((784, 20), (int(rng.integers(50, 99)), int(rng.integers(2, 9))), (6, 6)):
             # independent: reduce ones, and see what a unit of each term weighs
             r = getattr(np, pixels)(np.ones(D)) / D
             k = getattr(np, dimensions)(np.ones(d)) / d
@@ -186,7 +213,22 @@ def _(answer, rng):
 def _(shape, pixels, dimensions):
     D = shape[0] if pixels == "mean" else 1
     d = shape[1] if dimensions == "mean" else 1
+    is_mean = [kind == "mean" for kind in (pixels, dimensions)]
     return {
+        "two means do not cancel: D and d differ": 1 if all(is_mean) else D / d,
+        "sum and mean are exchanged": effective_beta.reference(
+            shape, *("sum" if mean else "mean" for mean in is_mean)
+        ),
+        "pixels and dimensions are exchanged": effective_beta.reference(shape, dimensions, pixels),
+        "D and d are exchanged in shape: (D, d)": effective_beta.reference(
+            shape[::-1], pixels, dimensions
+        ),
+        "784 and 20 are those of the chapter: D and d stand in shape": (
+            effective_beta.reference((784, 20), pixels, dimensions)
+        ),
+        "D/d holds for two means only": shape[0] / shape[1] if any(is_mean) else 1,
+        "D/d is right for two means only, look at both arguments": shape[0] / shape[1],
+        "a mean over the pixels makes β larger, by D": 1 / D / d,
         "upside down: a mean over the pixels makes the divergence heavier": d / D,
         "a mean over the pixels changes β too": 1 / d,
         "a mean over the dimensions divides the divergence by d": D,
@@ -220,6 +262,9 @@ def _(answer, rng):
     for mu, threshold, count in (  # variances of 1 and 0.81; other spreads lie elsewhere
         *((pair, 1.0, 0), (pair, 0.99, 1), (outlier, 0.85, 0), (outlier, 0.8, 1)),
         *((2 * pair, 3.0, 1), (pair[:1], 0.5, 0), (pair * [1, 0, 2], 0.5, 2)),
+        *((3 * pair, 9.0, 0), (pair * [2, 3], 4.0, 1), (pair * 0.5, 0.3, 0), (-pair, 0.5, 1)),
+        *((np.array([[0.0], [1.0], [2.0]]), t, 0) for t in (1.5, 0.8)),
+        *((pair + 50.0, 2.0, 0), (pair * [0.1, 0.2], 0.02, 1), (pair * 0.5, 0.24, 1)),
     ):
         agree(answer, (mu, threshold), count, "the number of active dimensions", quote="all")
 
@@ -228,6 +273,24 @@ def _(answer, rng):
 def _(mu, threshold):
     active = mu.var(axis=0) > threshold
     return {
+        "this compares the standard deviation: take the variance": (
+            (mu.std(axis=0) > threshold).sum()
+        ),
+        "a variance at the threshold is not above it": (mu.var(axis=0) >= threshold).sum(),
+        "the variance is divided by N − 1 here: np.var divides by N": (
+            (mu.var(axis=0) * len(mu) / max(len(mu) - 1, 1) > threshold).sum()
+        ),
+        "0.01 is the threshold of the paper: take the argument": (mu.var(axis=0) > 0.01).sum(),
+        "this is a sum of squares: divide it by N": (
+            (((mu - mu.mean(axis=0)) ** 2).sum(axis=0) > threshold).sum()
+        ),
+        "this is the mean of μ²: subtract the mean of μ first": (
+            ((mu**2).mean(axis=0) > threshold).sum()
+        ),
+        "this is the range of μ: take the variance": (np.ptp(mu, axis=0) > threshold).sum(),
+        "this is the mean deviation: take the variance": (
+            (np.abs(mu - mu.mean(axis=0)).mean(axis=0) > threshold).sum()
+        ),
         "a constant mean is no activity: take the variance, not the size of μ": (
             (np.abs(mu).mean(axis=0) > threshold).sum()
         ),
@@ -271,8 +334,19 @@ def _(a, b, steps):
         "the line runs from a to b, not back": line(b, a, steps),
         "b itself must be the last code": line(a, b, steps + 1)[:-1],
         "both ends count as steps": line(a, b, steps + 2)[1:-1],
+        "the places are not in equal distances: t must grow evenly": (
+            a + np.linspace(0, 1, steps)[:, None] ** 2 * (b - a)
+        ),
+        "`steps` codes have steps − 1 gaps: one code is too many": line(a, b, steps + 1),
+        "this is a walk on the sphere: a straight line is asked for": _slerp(a, b, steps),
         "the weights of a and b must add up to 1": line(a, a + b, steps),
     }
+
+
+def _slerp(a, b, steps):
+    t = np.linspace(0, 1, steps)[:, None]
+    angle = np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+    return (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)
 
 
 interpolate.wrongs({"transposed": lambda a, b, steps: interpolate.reference(a, b, steps).T})
@@ -310,6 +384,14 @@ def _(answer, rng):
             for k, center in enumerate(centers)
         ]
         agree(answer, (x, centers), {"the groups": groups, "the centers": means})
+    x = np.array([[0.0, 0.0], [0.0, 2.0], [4.0, 0.0], [5.0, 3.0]])
+    for centers, groups, means in (  # an empty group, a near one along the axes, one for all
+        ([[0.0, 1.0], [9.0, 9.0], [5.0, 1.0]], [0, 0, 2, 2], [[0.0, 1.0], [9.0, 9.0], [4.5, 1.5]]),
+        ([[1.0, 0.0], [3.0, 2.0]], [0, 0, 1, 1], [[0.0, 1.0], [4.5, 1.5]]),
+        ([[2.0, 1.0]], [0, 0, 0, 0], [[2.25, 1.25]]),
+    ):
+        expected = {"the groups": groups, "the centers": means}
+        agree(answer, (x, np.array(centers)), expected)
 
 
 @kmeans_step.mistakes
@@ -317,8 +399,41 @@ def _(x, centers):
     groups, _ = kmeans_step.reference(x, centers)
     belongs = np.eye(len(centers))[groups]
     sums, counts = belongs.T @ x, belongs.sum(axis=0)[:, None]
-    farthest = ((x[:, None] - centers) ** 2).sum(axis=2).argmax(axis=1)
+    squares = ((x[:, None] - centers) ** 2).sum(axis=2)
+    farthest, sizes = squares.argmax(axis=1), np.abs(x[:, None] - centers).sum(axis=2)
+    moved = kmeans_step.reference(x, centers)[1]
     return {
+        "the nearest center is that of the straight distance: add up squares, not sizes": (
+            sizes.argmin(axis=1),
+            ...,
+        ),
+        "the groups are those by the old centers, before they move": (
+            ((x[:, None] - moved) ** 2).sum(axis=2).argmin(axis=1),
+            ...,
+        ),
+        "a center moves all the way to the mean of its group": (..., (centers + moved) / 2),
+        "a center moves to the mean of its group, not to the nearest point": (
+            ...,
+            x[squares.argmin(axis=0)],
+        ),
+        "{part}: a mean over all coordinates; each coordinate has its own": (
+            ...,
+            np.array(
+                [
+                    np.full(x.shape[1], x[groups == k].mean()) if k in groups else c
+                    for k, c in enumerate(centers)
+                ]
+            ),
+        ),
+        "a group moves to its median here: k-means takes the mean": (
+            ...,
+            np.array(
+                [
+                    np.median(x[groups == k], axis=0) if k in groups else c
+                    for k, c in enumerate(centers)
+                ]
+            ),
+        ),
         "the nearest center has the smallest distance": (farthest, ...),
         "the centers have not moved to the means of their groups": (..., centers),
         "a center without points must stay: the mean of nothing is NaN": (..., sums / counts),
@@ -363,6 +478,10 @@ def _(answer, rng):
         ([0, 0, 1, 1], [5, 5, 5, 5], 1.0),
         ([2, 2, 7, 7, 7], [1, 3, 3, 3, 1], 0.6),
         ([4], [0], 1.0),
+        ([12, 12, 30, 30, 12], [0, 1, 11, 12, 1], 0.6),
+        ([0, 1, 2], [9, 9, 8], 1.0),
+        ([1, 1, 1, 1], [0, 1, 2, 3], 0.25),
+        ([0, 0, 0, 5], [7, 6, 6, 6], 0.75),
     ):
         agree(answer, (np.array(groups), np.array(labels)), purity, "the purity", quote="all")
 
@@ -371,7 +490,26 @@ def _(answer, rng):
 def _(groups, labels):
     inside = [labels[groups == k] for k in np.unique(groups)]
     best = [np.bincount(part).max() for part in inside]
+    leaders = [np.bincount(part).argmax() for part in inside]
     return {
+        "divide by the number of points, not by that of the groups": sum(best) / len(best),
+        "the last group is left out": sum(best[:-1]) / len(labels),
+        "groups are numbered from 0 to 9 here: go through np.unique(groups)": (
+            sum(b for k, b in zip(np.unique(groups), best, strict=True) if k < 10) / len(labels)
+        ),
+        "the leader of a group is its most frequent label, not its first": (
+            sum((part == part[0]).sum() for part in inside) / len(labels)
+        ),
+        "the most frequent label of all is not that of each group": (
+            np.mean(labels == np.bincount(labels).argmax())
+        ),
+        "that is the share of groups with one label only: count points": np.mean(
+            [len(set(part.tolist())) == 1 for part in inside]
+        ),
+        "the number of a label is added: add up how often it occurs": sum(leaders) / len(labels),
+        "max of the labels is their largest number, not the most frequent one": (
+            sum((part == part.max()).sum() for part in inside) / len(labels)
+        ),
         "the name of a group is arbitrary: it need not equal the label": (groups == labels).mean(),
         "weigh the groups by their sizes": np.mean(best / np.array([len(p) for p in inside])),
         "that is a count; divide by the number of points": sum(best),
@@ -413,7 +551,23 @@ def _(answer, rng):
 @importance_bound.mistakes
 def _(log_w):
     bound, largest = importance_bound.reference(log_w), log_w.max(axis=1)
+    K = log_w.shape[1]
     return {
+        f"{tiny:g} added inside the logarithm hides small weights: take the largest out": (
+            np.log(np.exp(log_w).mean(axis=1) + tiny)
+        )
+        for tiny in TINY
+    } | {
+        "ln K is added: it must be subtracted": bound + 2 * np.log(K),
+        "the mean is inside the logarithm: subtract ln K, do not divide by K": (
+            (bound + np.log(K)) / K
+        ),
+        "one maximum for all rows: take that of each row": (
+            log_w.max() + np.log(np.exp(log_w - log_w.max()).mean(axis=1))
+        ),
+        "the mean is over the K weights of an image, axis 1": (
+            log_w.max(axis=0) + np.log(np.exp(log_w - log_w.max(axis=0)).mean(axis=0))
+        ),
         "that is the ELBO, the mean of the logarithms: take the mean first": log_w.mean(axis=1),
         "a mean, not a sum: subtract ln K": bound + np.log(log_w.shape[1]),
         "the largest weight alone is too optimistic": largest,
@@ -443,19 +597,43 @@ def morph(mu, labels, a, b):
 @morph.check
 def _(answer, rng):
     for _ in range(3):
-        labels = rng.permutation(np.repeat(np.arange(5), 9))
-        mu = rng.normal(size=(45, 4)) + 3 * rng.normal(size=(5, 4))[labels]
-        a, b = rng.permutation(5)[:2].tolist()
-        ours = np.array([row for row, y in zip(mu, labels, strict=True) if y == a])
-        center = np.array([row for row, y in zip(mu, labels, strict=True) if y == b]).sum(0) / 9
-        agree(answer, (mu, labels, a, b), ours + center - ours.sum(0) / 9, "the moved codes")
+        d, first, second = sizes(rng, 3)
+        labels = rng.permutation(np.repeat(np.arange(3), (first, second, 3)))
+        mu = rng.normal(size=(len(labels), d)) + 3 * rng.normal(size=(3, d))[labels]
+        a, b = rng.permutation(2).tolist()
+        ours, theirs = (
+            np.array([row for row, y in zip(mu, labels, strict=True) if y == c]) for c in (a, b)
+        )
+        shift = theirs.sum(axis=0) / len(theirs) - ours.sum(axis=0) / len(ours)
+        agree(answer, (mu, labels, a, b), ours + shift, "the moved codes")
+    mu, labels = np.array([[0.0, 1.0], [10.0, 0.0], [2.0, 7.0]]), np.array([7, 3, 7])
+    agree(answer, (mu, labels, 7, 3), [[9.0, -3.0], [11.0, 3.0]], "the moved codes")
+    agree(answer, (mu, labels, 3, 7), [[1.0, 4.0]], "the moved codes")
+
+
+def _moved(mu, labels, a, b):
+    return mu[labels == a] + mu[labels == b].mean(axis=0) - mu[labels == a].mean(axis=0)
 
 
 @morph.mistakes
 def _(mu, labels, a, b):
     ours, center = mu[labels == a], mu[labels == b].mean(axis=0)
-    shift = center - ours.mean(axis=0)
+    theirs, shift = mu[labels == b], center - ours.mean(axis=0)
     return {
+        "the means are vectors: mean(axis=0), not one number": ours + theirs.mean() - ours.mean(),
+        "the mean is over the codes, axis 0, not over the dimensions of each": (
+            ours + center.mean() - ours.mean(axis=1, keepdims=True)
+        ),
+        "the difference of the means is asked for, not of the medians": (
+            ours + np.median(theirs, axis=0) - np.median(ours, axis=0)
+        ),
+        "each code moves by the whole difference, not by a part": ours + shift / 2,
+        "the mean of all codes does not count: subtract that of a": ours + center - mu.mean(axis=0),
+        "a single code of b is no mean of b": ours + theirs[0] - ours.mean(axis=0),
+        "single codes are no means: average those of a and of b": ours + theirs[0] - ours[0],
+        "the digits b are moved: move those of a": theirs + shift,
+        "b moves to a here: the digits a must move": theirs - shift,
+        "3 and 7 are an example: take a and b": _moved(mu, labels, 3, 7),
         "that moves away from b: the direction is mean of b − mean of a": ours - shift,
         "subtract the mean of a, or the codes land beyond b": ours + center,
         "each digit must keep its own deviation from the mean of a": 0 * ours + center,

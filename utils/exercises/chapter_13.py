@@ -8,6 +8,8 @@ from utils.exercises._agree import agree
 from utils.exercises._compare import Wrong, numbers, sizes
 from utils.exercises._exercise import exercise
 
+TINY = 1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-3  # that are added to keep a divisor from 0
+
 
 def _distribution(rng, n):
     """Probabilities of n values."""
@@ -34,18 +36,43 @@ def optimal(p, q):
 @optimal.check
 def _(answer, rng):
     for has_zeros in (False, False, True):
-        n = sizes(rng, 1)[0] + 3
+        n = sizes(rng, 1)[0] + 3 * has_zeros
         p, q = rng.uniform(0.1, 2, (2, n))
         if has_zeros:
             p[0] = q[1] = p[2] = q[2] = 0
         expected = [a / (a + b) if a + b else 0.5 for a, b in zip(p, q, strict=True)]
         agree(answer, (p, q), expected, "D*", quote="entry")
+    for p, q, expected in (  # thin densities, only one of them, and both alike
+        ([1e-7, 0.0, 3e-9], [3e-7, 0.0, 1e-9], [0.25, 0.5, 0.75]),
+        ([0.0, 2.0], [5.0, 0.0], [0.0, 1.0]),
+        ([4.0], [4.0], [0.5]),
+        ([0.0], [0.0], [0.5]),
+    ):
+        agree(answer, (np.array(p), np.array(q)), expected, "D*", quote="entry")
 
 
 @optimal.mistakes
 def _(p, q):
     best = optimal.reference(p, q)
-    return {
+    added = {
+        f"{tiny:g} is added below: it shifts D* where the densities are small": p / (p + q + tiny)
+        for tiny in TINY
+    } | {
+        f"{tiny:g} is added above and below: it shifts D* where the densities are small": (
+            (p + tiny) / (p + q + 2 * tiny)
+        )
+        for tiny in TINY
+    }
+    return added | {
+        "½ belongs where both densities are 0; where one is, D* is 0 or 1": (
+            np.where((p > 0) & (q > 0), best, 0.5)
+        ),
+        "D* is a share, p/(p + q), and no decision": np.where(p == q, 0.5, p > q),
+        "this is σ(p − q): the logit of D* is ln p − ln q": 1 / (1 + np.exp(q - p)),
+        "p and q are densities at some places: they need not sum to 1": (
+            optimal.reference(p / p.sum(), q / q.sum())
+        ),
+        "the mean of p and q is below: their sum belongs there": np.where(p + q, 2 * best, 0.5),
         "0/0 gives NaN where both densities are 0: put ½ there": p / (p + q),
         "that is the probability of a fake: the discriminator answers “real”": 1 - best,
         "that is the odds p/q, not a probability: divide by p + q": (
@@ -78,8 +105,8 @@ def jensen_shannon(p, q):
 
 @jensen_shannon.check
 def _(answer, rng):
-    for apart in (False, True):
-        n = sizes(rng, 1)[0] + 3
+    for apart in (False, False, True):
+        n = sizes(rng, 1)[0] + 2
         p, q = _distribution(rng, n), _distribution(rng, n)
         p[0] = q[1] = 0
         if apart:
@@ -90,15 +117,39 @@ def _(answer, rng):
         entropy = [-(a * np.log(np.where(a > 0, a, 1))).sum() for a in (p, q, m)]
         expected = entropy[2] - (entropy[0] + entropy[1]) / 2  # another way to write it
         agree(answer, (p, q), expected, "the divergence")
+    half, first = np.array([0.5, 0.5]), np.array([1.0, 0.0])
+    apart = np.array([0.0, 1.0])
+    for p, q, expected in (
+        (half, half, 0.0),
+        (first, apart, np.log(2)),
+        (first, first, 0.0),
+        (first, half, 1.5 * np.log(2) - 0.75 * np.log(3)),
+    ):
+        agree(answer, (p, q), expected, "the divergence")
 
 
 @jensen_shannon.mistakes
 def _(p, q):
     m, divergence = (p + q) / 2, jensen_shannon.reference(p, q)
+    both = (p > 0) & (q > 0)
+    forth, back = ((a[both] * np.log(a[both] / b[both])).sum() for a, b in ((p, q), (q, p)))
+    inside = sum((a[both] * np.log(a[both] / m[both])).sum() for a in (p, q)) / 2
+    seen = m > 0
+    reverse = sum(
+        (m[seen] * np.log(m[seen] / np.where(a[seen] > 0, a[seen], 1e-12))).sum() for a in (p, q)
+    )
     one = (p[p > 0] * np.log(p[p > 0] / m[p > 0])).sum()
     return {
         "0·ln 0 gives NaN: leave out what has probability 0": (p * np.log(p / m)).sum(),
         "twice too large: half of each divergence": 2 * divergence,
+        "compare p and q with their mixture, not with each other": (forth + back) / 2,
+        "this compares p with q, both ways: compare each with their mixture": forth + back,
+        "this is KL(p‖q), which compares p with q: compare both with their mixture": forth,
+        "a value that only one of them has counts as well: leave out a term only if p is 0": inside,
+        "KL(p‖m) starts from p, not from m: Σ p·ln(p/m)": reverse / 2,
+        "this is its root, the distance": np.sqrt(np.maximum(divergence, 0)),
+        "this is the value of the game, 2 JS − 2 ln 2": 2 * divergence - 2 * np.log(2),
+        "a sum over the values is asked for, not a mean": divergence / len(p),
         "that is in bits: take the natural logarithm": divergence / np.log(2),
         "only p is compared with the mixture; q must be, too": one,
         "only p is compared with the mixture, and by half; q must be, too": one / 2,
@@ -123,13 +174,19 @@ def discriminator_loss(r, f):
 
 @discriminator_loss.check
 def _(answer, rng):
-    n, m = sizes(rng, 2)
     for scale in (1, 1, 400):
+        n, m = sizes(rng, 2)
         r, f = scale * rng.normal(size=n), scale * rng.normal(size=m)
         if scale > 1:
             r[0], f[0] = -800.0, 800.0
         costs = (np.maximum(s, 0) + np.log1p(np.exp(-np.abs(s))) for s in (-r, f))
         agree(answer, (r, f), sum(cost.mean() for cost in costs), "the loss")
+    for r, f, expected in (  # sure and right, sure and wrong, undecided
+        ([800.0], [-800.0], 0.0),
+        ([-800.0, 0.0], [0.0], 400 + 1.5 * np.log(2)),
+        ([0.0], [0.0, 900.0, -900.0], 300 + 4 / 3 * np.log(2)),
+    ):
+        agree(answer, (np.array(r), np.array(f)), expected, "the loss")
 
 
 @discriminator_loss.mistakes
@@ -139,6 +196,24 @@ def _(r, f):
 
     a, b, deceived = np.logaddexp(0, -r), np.logaddexp(0, f), np.logaddexp(0, -f)
     return {
+        f"{tiny:g} added inside the logarithm hides large losses: use np.logaddexp": (
+            -np.log(sigma(r) + tiny).mean() - np.log(1 - sigma(f) + tiny).mean()
+        )
+        for tiny in TINY
+    } | {
+        "take the loss of each logit first, then the mean": (
+            np.logaddexp(0, -r.mean()) + np.logaddexp(0, f.mean())
+        ),
+        "this is the critic of Wasserstein: here D is a probability": f.mean() - r.mean(),
+        "generated examples must count as fake: +f, not −f": a.mean() + deceived.mean(),
+        "this is a halved sum: the two means are added": (a.mean() + b.mean()) / 2,
+        "real examples are missing": b.mean(),
+        "this is the hinge loss: here it is −ln of a probability": (
+            np.maximum(0, 1 - r).mean() + np.maximum(0, 1 + f).mean()
+        ),
+        "this is the squared loss: here it is −ln of a probability": (
+            ((sigma(r) - 1) ** 2).mean() + (sigma(f) ** 2).mean()
+        ),
         "real and fake are exchanged": np.logaddexp(0, r).mean() + deceived.mean(),
         "that is the generator's loss: −ln D of the fakes": deceived.mean(),
         "that is the value of the game: the loss is its negative": -a.mean() - b.mean(),
@@ -178,6 +253,9 @@ def _(answer, rng):
             "the non-saturating slope": (np.logaddexp(0, -up) - np.logaddexp(0, -down)) / 2e-6,
         }
         agree(answer, (s,), expected, quote="entry")
+    s = np.array([0.0, 40.0, -40.0])
+    expected = {"the saturating slope": [-0.5, -1, 0], "the non-saturating slope": [-0.5, 0, -1]}
+    agree(answer, (s,), expected, quote="entry")
 
 
 @slopes.mistakes
@@ -185,6 +263,16 @@ def _(s):
     first, second = slopes.reference(s)
     sigma = -first
     return {
+        "these are the losses: their derivatives are asked for": (
+            -np.logaddexp(0, s),
+            np.logaddexp(0, -s),
+        ),
+        "{part} is that of σ alone, σ(1 − σ): the logarithm divides by σ or 1 − σ": (
+            -sigma * (1 - sigma),
+            -sigma * (1 - sigma),
+        ),
+        "s is a logit and no probability: put it through σ": (-1 / (1 - s), -1 / s),
+        "each logit has a slope of its own: do not divide by N": (first / len(s), second / len(s)),
         "the two are exchanged: ln(1 − σ) is flat where σ is small": (second, first),
         "the sign is wrong: both losses fall as the logit grows": (-first, -second),
         "that is the derivative in D; the chain to s is missing: times σ(1 − σ)": (
@@ -217,20 +305,48 @@ def _(answer, rng):
     from utils.metrics import frechet_distance as gaussian_distance
 
     for _ in range(2):
-        n, m = (40 + k for k in sizes(rng, 2))
+        n, m = sizes(rng, 2)
         a, b = rng.normal(1, 2, n), rng.normal(-0.5, 0.7, m)
-        moments = [(np.array([x.mean()]), np.array([[x.var()]])) for x in (a, b)]
-        value = numbers(answer(a, b), "the distance")
+        _agree_frechet(answer, a, b, gaussian_distance)
+    for a, b in (  # one mean, one spread, no spread, nothing but the names apart
+        ([0.0, 2.0], [-4.0, 0.0, 4.0, 4.0]),
+        ([1.0, 3.0], [5.0, 7.0]),
+        ([2.0, 2.0], [0.0, 4.0]),
+        ([3.0, 1.0], [1.0, 3.0]),
+    ):
+        _agree_frechet(answer, np.array(a), np.array(b), gaussian_distance)
+
+
+def _agree_frechet(answer, a, b, gaussian_distance):
+    """Hold the answer against the distance of Gaussians; n − 1 makes as good an estimate."""
+    moments = [(np.array([x.mean()]), np.array([[x.var()]])) for x in (a, b)]
+    expected = gaussian_distance(*moments[0], *moments[1])
+    if min(len(a), len(b)) > 1 and not answer.suspicion:
         unbiased = (a.mean() - b.mean()) ** 2 + (a.std(ddof=1) - b.std(ddof=1)) ** 2
-        if value.shape == () and np.isclose(value, unbiased, rtol=1e-9):
-            continue  # with n − 1: as good an estimate
-        agree(answer, (a, b), gaussian_distance(*moments[0], *moments[1]), "the distance")
+        value = numbers(answer(a, b), "the distance")
+        if value.shape == () and np.isclose(value, unbiased):
+            return
+    agree(answer, (a, b), expected, "the distance", atol=1e-7)
 
 
 @frechet.mistakes
 def _(a, b):
     shift, spread = a.mean() - b.mean(), a.std() - b.std()
+    squares = a.var() + b.var()
     return {
+        "the term −2·s·t is missing: (s − t)² is s² + t² − 2st": shift**2 + squares,
+        "the 2 of −2·s·t is missing": shift**2 + squares - a.std() * b.std(),
+        "−2·s·t has the deviations in it, not the variances": (
+            shift**2 + squares - 2 * a.var() * b.var()
+        ),
+        "the cross term is subtracted: s² + t² − 2st": shift**2 + squares + 2 * a.std() * b.std(),
+        "square both differences by themselves, then add": (shift + spread) ** 2,
+        "square both differences by themselves, of their sizes": (abs(shift) + abs(spread)) ** 2,
+        "the difference of the means is squared, and that of the spreads": shift + spread**2,
+        "the squares are added, not subtracted": shift**2 - spread**2,
+        "a Gaussian is at its mean, not at its median": (
+            (np.median(a) - np.median(b)) ** 2 + spread**2
+        ),
         "compare the standard deviations, not the variances": shift**2 + (a.var() - b.var()) ** 2,
         "the spreads are missing: equal means are not enough": shift**2,
         "the means are missing": spread**2,
@@ -276,13 +392,44 @@ def _(answer, rng):
     ):
         x = np.array([centers[1] + offset, [5.0, 5.0]])  # half of the points near a mode, or none
         agree(answer, (x, centers, radius, share), kept, "the number of modes", quote="all")
+    x = np.array([[0.0, 1.6], [0.0, -1.6], [9.0, 3.0], [50.0, 0.0]])
+    for points, radius, share, kept in (  # more ways to mistake distance, share and count
+        *((x, 2.0, 0.25, 2), (x, 2.0, 0.26, 1), (x, 2.0, 0.5, 1), (x, 1.5, 0.25, 1)),
+        *((x, 0.5, 0.1, 0), (x[:2], 2.0, 1.0, 1), (x[2:], 1.2, 0.5, 1), (x[2:], 1.2, 0.4, 1)),
+        *((x[[2, 2, 2, 0]], 1.2, 0.5, 1), (x[[2, 2, 0, 0]], 1.7, 0.5, 2), (x[[3]], 3.0, 0.2, 0)),
+    ):
+        agree(answer, (points, centers, radius, share), kept, "the number of modes", quote="all")
 
 
 @count_modes.mistakes
 def _(x, centers, radius, share):
     distance = np.linalg.norm(x[:, None] - centers, axis=2)
     near, nearest = distance < radius, np.bincount(distance.argmin(axis=1), minlength=len(centers))
+    along = np.abs(x[:, None] - centers)
+    counts = near.sum(axis=0)
     return {
+        "this is the squared distance: take its root": (
+            ((distance**2 < radius).mean(axis=0) >= share).sum()
+        ),
+        "a share that is reached counts: ≥, not >": (near.mean(axis=0) > share).sum(),
+        "distances are straight: here they run along the axes, the longer side": (
+            ((along.max(axis=2) < radius).mean(axis=0) >= share).sum()
+        ),
+        "distances are straight: here they run along the axes, both sides added": (
+            ((along.sum(axis=2) < radius).mean(axis=0) >= share).sum()
+        ),
+        "the share is that of all points, not of those near a mode": (
+            (counts / max(near.any(axis=1).sum(), 1) >= share).sum()
+        ),
+        "half of the radius is used": ((distance < radius / 2).mean(axis=0) >= share).sum(),
+        "twice the radius is used": ((distance < 2 * radius).mean(axis=0) >= share).sum(),
+        "the share is not divided by the number of modes": (
+            (near.mean(axis=0) >= share / len(centers)).sum()
+        ),
+        "that is the share of the modes: count them": (near.mean(axis=0) >= share).mean(),
+        "that is a share of the points and no count: compare it with share, then add up": (
+            near.mean()
+        ),
         "a single point is not enough: a mode needs the share": near.any(axis=0).sum(),
         "points far from every mode count for the nearest one: use the radius": (
             (nearest / len(x) >= share).sum()
@@ -316,6 +463,12 @@ def _(answer, rng):
         x, fake = rng.normal(size=shape), rng.normal(size=shape)
         u = rng.uniform(0.1, 0.9, n)
         agree(answer, (x, fake, u), np.einsum("n,nchw->nchw", u, x - fake) + fake, "the point")
+    x, fake = np.array([1.0, 8.0]).reshape(2, 1, 1, 1), np.array([5.0, 0.0]).reshape(2, 1, 1, 1)
+    for u in ([1.0, 0.0], [0.25, 0.25], [0.5, 0.75]):  # the ends, one share, different ones
+        u = np.array(u)
+        agree(answer, (x, fake, u), (fake.ravel() + u * [-4, 8]).reshape(x.shape), "the point")
+    x, fake = x[:1].repeat(2, axis=3), fake[:1].repeat(2, axis=3)
+    agree(answer, (x, fake, np.array([0.25])), [[[[4.0, 4.0]]]], "the point")
 
 
 @between.mistakes
@@ -327,6 +480,19 @@ def _(x, fake, u):
         ),
         "all samples have the same u; each has its own": u[0] * x + (1 - u[0]) * fake,
         "the shares must sum to 1: u and 1 − u": column * (x + fake),
+        "the middle is one place of the line: take u": (x + fake) / 2,
+        "one share for all samples, the mean of u; each has its own": (
+            u.mean() * x + (1 - u.mean()) * fake
+        ),
+        "the shares are u and 1 − u, without a root: this is no noise": (
+            np.sqrt(column) * x + np.sqrt(1 - column) * fake
+        ),
+        "fake is left whole: its share is 1 − u": column * x + fake,
+        "x is left whole: its share is u": x + (1 - column) * fake,
+        "the line goes from fake to x: fake + u·(x − fake)": fake - column * (x - fake),
+        "a point lies between the two images: here one of them is chosen": (
+            np.where(column > 0.5, x, fake)
+        ),
     }
     if x.shape[-1] == len(u):
         found["u runs along the last axis: give it the shape (N, 1, 1, 1)"] = u * x + (1 - u) * fake
@@ -360,13 +526,33 @@ def _(answer, rng):
         up, down = (np.tanh((x[:, None] + s) @ W.T + b) @ v for s in (steps, -steps))
         norm = np.sqrt((((up - down) / 2e-5) ** 2).sum(axis=1))
         agree(answer, (x, W, b, v), ((norm - 1) ** 2).mean(), "the penalty", rtol=1e-5)
+    x, W = np.zeros((2, 2)), np.array([[3.0, 4.0]])
+    for b, v, expected in (([0.0], [1.0], 16.0), ([0.0], [-0.2], 0.0), ([50.0], [1.0], 1.0)):
+        agree(answer, (x, W, np.array(b), np.array(v)), expected, "the penalty", rtol=1e-5)
+    x = np.array([[0.0], [50.0]])  # a slope of 2, and one of 0
+    agree(answer, (x, np.eye(1), np.zeros(1), np.array([2.0])), 1.0, "the penalty", rtol=1e-5)
 
 
 @penalty.mistakes
 def _(x, W, b, v):
     slope = (v * (1 - np.tanh(x @ W.T + b) ** 2)) @ W
-    norm = np.linalg.norm(slope, axis=1)
+    norm, bent = np.linalg.norm(slope, axis=1), np.tanh(x @ W.T + b)
+
+    def of(gradients):
+        return ((np.linalg.norm(gradients, axis=1) - 1) ** 2).mean()
+
     return {
+        "tanh′ is missing: each hidden unit has the slope 1 − tanh²": of(0 * x + v @ W),
+        "tanh′ is 1 − tanh², not 1 − tanh": of((v * (1 - bent)) @ W),
+        "tanh′ is no tanh, it is 1 − tanh²": of((v * bent) @ W),
+        "tanh belongs to Wx + b: the slope there counts, not that at x": (
+            of((v * (1 - np.tanh(x @ W.T) ** 2)) @ W)
+        ),
+        "v is missing: it weighs the hidden units": of((1 - bent**2) @ W),
+        "W is missing: the gradient in x goes back through W": of(v * (1 - bent**2)),
+        "first the penalty of each sample, then the mean": (norm.mean() - 1) ** 2,
+        "the norm is that of a sample, axis 1": (((np.linalg.norm(slope, axis=0) - 1) ** 2).mean()),
+        "the slope asked for is 1, not 0: subtract 1 from the norm": (norm**2).mean(),
         "the norm of all gradients together; each sample has its own": (
             (np.linalg.norm(slope) - 1) ** 2
         ),
@@ -404,12 +590,35 @@ def _(answer, rng):
         level = rng.uniform(0.1, 0.9, n)
         x = np.sqrt(level)[:, None] * x0 + np.sqrt(1 - level)[:, None] * eps
         agree(answer, (x, eps, level), x0, "x₀")
+    x0, eps = np.array([[1.0, -2.0], [5.0, 0.0]]), np.array([[1.0, 3.0], [-1.0, 2.0]])
+    for level in ([1.0, 0.64], [0.01, 0.36], [0.5, 0.5]):  # no noise, nearly all noise, N = D
+        level = np.array(level)
+        x = np.sqrt(level)[:, None] * x0 + np.sqrt(1 - level)[:, None] * eps
+        agree(answer, (x, eps, level), x0, "x₀")
+    far = np.array([[30.0], [-40.0]])  # points are no pixels: nothing is cut off
+    agree(answer, (0.5 * far, 0 * far, np.full(2, 0.25)), far, "x₀")
 
 
 @clean.mistakes
 def _(x, eps, level):
     a, s = np.sqrt(level)[:, None], np.sqrt(1 - level)[:, None]
+    right = (x - s * eps) / a
     return {
+        "the noise must be subtracted": (x + s * eps) / a,
+        "the noise is not scaled: √(1 − ᾱ)·ε": (x - eps) / a,
+        "divide by √ᾱ, do not multiply": (x - s * eps) * a,
+        "divide the whole difference by √ᾱ: brackets": x - s * eps / a,
+        "divide the whole difference by √ᾱ, the noise too": x / a - s * eps,
+        "√ᾱ and √(1 − ᾱ): their squares add up to 1, not they themselves": (
+            (x - (1 - a) * eps) / a
+        ),
+        "√(1 − ᾱ), not √(1 − √ᾱ): ᾱ is given": (x - np.sqrt(1 - a) * eps) / a,
+        "the noise has the share √(1 − ᾱ): the root is missing": (x - s**2 * eps) / a,
+        "the signal has the share √ᾱ: the root is missing": (x - s * eps) / a**2,
+        "the signal has the share √ᾱ, not 1 − √(1 − ᾱ)": (x - s * eps) / (1 - s),
+        "every point has its own level": ((x - np.sqrt(1 - level[0]) * eps) / np.sqrt(level[0])),
+        "points are no pixels: do not cut the result off at ±1": np.clip(right, -1, 1),
+        "points are no pixels: do not cut the result off at 0 and 1": np.clip(right, 0, 1),
         "that is one more step of noise, not one back": a * x + s * eps,
         "√ᾱ and √(1 − ᾱ), not ᾱ and 1 − ᾱ: the variances add up": (x - s**2 * eps) / a**2,
         "the division by √ᾱ is missing": x - s * eps,
