@@ -42,8 +42,9 @@ PARTS = {  # name → commands
 # in one process the frameworks are loaded once
 BOTH = {"fast and slow tests": [[*PYTEST, "-m", "not browser and not machines", "tests"]]}
 OF_A_CHAPTER = (  # those of the first chapter have names without a number
-    "tests/test_chapters_form.py", "tests/test_exercises.py", "tests/test_mutants.py",
-    "tests/test_widgets{}.py", "tests/browser/test_hero{}.py", "tests/browser/test_chapters.py",
+    "tests/test_chapters_form.py", "tests/test_second_edition.py",
+    "tests/test_exercises.py", "tests/test_mutants.py", "tests/test_widgets{}.py",
+    "tests/browser/test_hero{}.py", "tests/browser/test_chapters.py",
 )  # fmt: skip
 
 

@@ -172,7 +172,7 @@ results.choose = [choose(open, "Adam"), choose(over, "Adam")];
 results.remarks = [remark(open, ""), remark({ said: 5, answer: null }, " steps"),
   remark({ said: 5, answer: 7 }, " steps")];
 const scales = [[[0, 1], false], [[-3, 7], false], [[0.001, 100], true], [[10, 2000], true]];
-const stops = [0, 50, 100, 150, 200];
+const stops = [0, 15, 30, 45, 60];
 results.numbers = scales.map((scale) => stops.map((stop) => numberAt(stop, ...scale)));
 const back = (stop, scale) => stopAt(numberAt(stop, ...scale), ...scale);
 results.stops = scales.map((scale) => stops.map((stop) => back(stop, scale)));
@@ -201,4 +201,4 @@ def test_the_page_keeps_predictions_where_it_offers_a_storage():
         [10, 38, 140, 530, 2000],
     ]
     for stops in results["stops"]:
-        assert all(abs(a - b) <= 2 for a, b in zip(stops, (0, 50, 100, 150, 200), strict=True))
+        assert all(abs(a - b) <= 2 for a, b in zip(stops, (0, 15, 30, 45, 60), strict=True))

@@ -487,6 +487,10 @@ def exercise(page: Page, hero: Locator, *, is_brief: bool = False) -> None:
                 control.fill(text)
                 assert changed() or same, f"{name}: the text {text!r} changed nothing"
             continue
+        if kind == "radio":
+            control.check()
+            assert changed(), f"{name}: choosing it changed nothing"
+            continue
         control.focus()
         page.keyboard.press("Home")  # it may stand there already
         changed()

@@ -3,7 +3,7 @@ import { make, uid } from "./js/dom.js";
 import { hero } from "./js/hero.js";
 import { keep, recall } from "./js/storage.js";
 
-const STOPS = 200; // of the slider of a scale
+const STOPS = 60; // of the slider of a scale
 
 /** What a reader has said so far, out of the model or out of the page's storage. */
 export function begin(state, kept) {

@@ -53,10 +53,10 @@ def test_a_guess_by_keyboard(plain, page):
     guess = hero.get_by_role("slider", name="your guess")
     assert guess.get_attribute("aria-valuetext") == "none yet"
     guess.focus()
-    for key, number in {"End": 1000, "ArrowLeft": 970, "Home": 1, "ArrowRight": 1}.items():
+    for key, number in {"End": 1000, "ArrowLeft": 890, "Home": 1, "ArrowRight": 1.1}.items():
         page.keyboard.press(key)
         assert said(page) == number
-    assert guess.get_attribute("aria-valuetext") == "1"
+    assert guess.get_attribute("aria-valuetext") == "1.1"
 
 
 def test_a_page_without_a_kernel_keeps_what_was_said(plain, page):
@@ -93,6 +93,13 @@ def test_kept_over_a_restart_and_revealed(open_notebook, lab_page, tmp_path):
     assert "◆ 02.b You guessed 1 steps; what came out: (measured 100 steps)," in told
     jupyter.frames(lab_page)
     assert notebook.heroes().first.get_by_role("radio", name="Adam").is_disabled()
+
+
+def test_every_control_moves_something(open_notebook, tmp_path):
+    notebook = open_notebook(f"import os; os.environ['COURSE_HOME'] = {str(tmp_path)!r}\n{ASK}")
+    notebook.run_all()
+    for hero in notebook.heroes().all():
+        jupyter.exercise(notebook.page, hero)
 
 
 def test_what_is_folded_opens_when_it_is_run(lab, lab_page, request):
