@@ -20,10 +20,13 @@ ROOT = Path(__file__).parents[1]
 TOOLS = Path(sysconfig.get_path("scripts"))
 PYTEST = [sys.executable, "-m", "pytest", "--quiet", "--durations=10", "--durations-min=1"]
 STRICT = [
-    "-p", "tests.notebooks.strict",
-    "--nbval", "--nbval-current-env", "--nbval-cell-timeout=300",
+    "-p",
+    "tests.notebooks.strict",
+    "--nbval",
+    "--nbval-current-env",
+    "--nbval-cell-timeout=300",
     "--nbval-sanitize-with=tests/notebooks/sanitize.cfg",
-]  # fmt: skip
+]
 PARTS = {  # name → commands
     "style": [
         [sys.executable, "-m", "ruff", "check", "."],
@@ -42,10 +45,14 @@ PARTS = {  # name → commands
 # in one process the frameworks are loaded once
 BOTH = {"fast and slow tests": [[*PYTEST, "-m", "not browser and not machines", "tests"]]}
 OF_A_CHAPTER = (  # those of the first chapter have names without a number
-    "tests/test_chapters_form.py", "tests/test_second_edition.py",
-    "tests/test_exercises.py", "tests/test_mutants.py", "tests/test_widgets{}.py",
-    "tests/browser/test_hero{}.py", "tests/browser/test_chapters.py",
-)  # fmt: skip
+    "tests/test_chapters_form.py",
+    "tests/test_second_edition.py",
+    "tests/test_exercises.py",
+    "tests/test_mutants.py",
+    "tests/test_widgets{}.py",
+    "tests/browser/test_hero{}.py",
+    "tests/browser/test_chapters.py",
+)
 
 
 def main(arguments: list[str]) -> int:

@@ -57,9 +57,16 @@ def test_unknown_activation_names_the_known():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("ReLU", {}), ("Tanh", {}), ("Sigmoid", {}), ("GELU", {}), ("LeakyReLU", {}),
-     ("LeakyReLU", {"negative_slope": 0.3}), ("Softmax", {"dim": 1})],
-)  # fmt: skip
+    [
+        ("ReLU", {}),
+        ("Tanh", {}),
+        ("Sigmoid", {}),
+        ("GELU", {}),
+        ("LeakyReLU", {}),
+        ("LeakyReLU", {"negative_slope": 0.3}),
+        ("Softmax", {"dim": 1}),
+    ],
+)
 def test_layers_equal_pytorch(name, options, dtype):
     rng = np.random.default_rng(0)
     data, g = rng.normal(size=(2, 4, 5)).astype(dtype)

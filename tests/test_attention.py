@@ -170,8 +170,9 @@ def test_additive_equals_the_formula_and_keras(n, length, keys, dims, seed):
     ours, theirs = leaves(arrays)
     out, weights = layer(*ours, mask[:, None])
 
-    parameters = {name: torch.tensor(p.data, requires_grad=True)
-                  for name, p in layer.named_parameters()}  # fmt: skip
+    parameters = {
+        name: torch.tensor(p.data, requires_grad=True) for name, p in layer.named_parameters()
+    }
     q = theirs[0] @ parameters["query.weight"].T
     k = theirs[1] @ parameters["key.weight"].T + parameters["key.bias"]
     scores = torch.tanh(q[:, :, None] + k[:, None]) @ parameters["score.weight"][0]

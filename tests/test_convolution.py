@@ -246,10 +246,15 @@ def test_conv_transpose2d_equals_pytorch(window, n, c_in, c_out, groups, seed, d
     grown = [
         (z - 1) * s - 2 * p + d * (k - 1) + 1 + e
         for z, s, p, d, k, e in zip(
-            size, options["stride"], options["padding"], options["dilation"], kernel, extra,
+            size,
+            options["stride"],
+            options["padding"],
+            options["dilation"],
+            kernel,
+            extra,
             strict=True,
         )
-    ]  # fmt: skip
+    ]
     assume(min(grown) >= 1)
     mine = ours(lambda x, w, b: layers.conv_transpose2d(x, w, b, **options), x, weight, bias)
     theirs = by_torch(lambda x, w, b: F.conv_transpose2d(x, w, b, **options), x, weight, bias)
@@ -263,9 +268,12 @@ def test_conv_transpose2d_equals_keras(rng, kernel, stride):
 
     def theirs(x, w):
         return tf.nn.conv2d_transpose(
-            tf.transpose(x, (0, 2, 3, 1)), tf.transpose(w, (2, 3, 1, 0)),
-            (2, 3 * stride + kernel, 4 * stride + kernel, 2), stride, "VALID",
-        )  # fmt: skip
+            tf.transpose(x, (0, 2, 3, 1)),
+            tf.transpose(w, (2, 3, 1, 0)),
+            (2, 3 * stride + kernel, 4 * stride + kernel, 2),
+            stride,
+            "VALID",
+        )
 
     mine = ours(lambda x, w: layers.conv_transpose2d(x, w, stride=stride), x, weight)
     assert_same(mine, by_tensorflow(theirs, x, weight))
@@ -324,9 +332,11 @@ def test_single_precision_stays_single(rng):
     y.sum().backward()
     assert {p.grad.dtype for p in model.parameters()} == {np.dtype(np.float32)}
     theirs = nn.Sequential(
-        nn.Conv2d(2, 4, 3, padding=1), nn.MaxPool2d(2), nn.AvgPool2d(3, 1, 1),
+        nn.Conv2d(2, 4, 3, padding=1),
+        nn.MaxPool2d(2),
+        nn.AvgPool2d(3, 1, 1),
         nn.ConvTranspose2d(4, 2, 2, 2),
-    )  # fmt: skip
+    )
     copy_weights(model, theirs)
     np.testing.assert_allclose(y.data, theirs(torch.tensor(x)).detach().numpy(), 1e-5, 1e-5)
 
@@ -488,9 +498,14 @@ def test_a_cnn_in_three_worlds(rng):
         layers.Linear(3 * 6 * 4, 5, rng=rng, dtype=np.float64),
     )
     theirs = nn.Sequential(
-        nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4, eps=1e-3), nn.ReLU(), nn.MaxPool2d(2),
-        nn.ConvTranspose2d(4, 3, 2, 2), nn.Flatten(), nn.Linear(72, 5),
-    ).double()  # fmt: skip
+        nn.Conv2d(2, 4, 3, padding=1),
+        nn.BatchNorm2d(4, eps=1e-3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.ConvTranspose2d(4, 3, 2, 2),
+        nn.Flatten(),
+        nn.Linear(72, 5),
+    ).double()
     make = keras.layers
     third = keras.Sequential(
         [

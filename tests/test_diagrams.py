@@ -34,9 +34,17 @@ def lenet() -> Diagram:
             d.tensor("F6", (84,), color=ORANGE),
             d.tensor("scores", (10,), color=ORANGE),
         ],
-        labels=["conv 5×5\nReLU", "max\npool", "conv 5×5\nReLU", "max\npool", "flatten",
-                "dense\nReLU", "dense\nReLU", "dense"],
-    )  # fmt: skip
+        labels=[
+            "conv 5×5\nReLU",
+            "max\npool",
+            "conv 5×5\nReLU",
+            "max\npool",
+            "flatten",
+            "dense\nReLU",
+            "dense\nReLU",
+            "dense",
+        ],
+    )
     return d
 
 
@@ -257,9 +265,10 @@ def test_arrows_run_from_border_to_border(name):
     for line in picture.lines():
         start, end = ends(line)
         heads = [
-            head for head in picture.of(line.get_gid().replace("line", "head"))
+            head
+            for head in picture.of(line.get_gid().replace("line", "head"))
             if distance(path_of(line).vertices[-1], head) < 1
-        ]  # fmt: skip
+        ]
         is_dot = kinds.get(end, "").startswith("dot ")
         assert len(heads) == (0 if is_dot else 1)
         tip = path_of(heads[0]).vertices[0] if heads else path_of(line).vertices[-1]
@@ -379,22 +388,25 @@ WAYS = {
     "level, shifted": ({"shift": 0.1}, [(1.2, 1.6), (2.8, 1.6)]),
     "upright": ({"b": (0.7, 0.5), "shift": 0}, [(0.7, 1.25), (0.7, 0.75)]),
     "upright, shifted": ({"b": (0.7, 0.5), "shift": 0.1}, [(0.8, 1.25), (0.8, 0.75)]),
-    "slanted": ({"b": (3.3, 0.2 + 0.25), "shift": 0}, [(1.2, 1.5 - 0.5 * 1.05 / 2.6),
-                                                       (2.8, 0.45 + 0.5 * 1.05 / 2.6)]),
+    "slanted": (
+        {"b": (3.3, 0.2 + 0.25), "shift": 0},
+        [(1.2, 1.5 - 0.5 * 1.05 / 2.6), (2.8, 0.45 + 0.5 * 1.05 / 2.6)],
+    ),
     "across, down": ({"b": (3.3, 0.5), "bend": "-|"}, [(1.2, 1.5), (3.3, 1.5), (3.3, 0.75)]),
     "down, across": ({"b": (3.3, 0.5), "bend": "|-"}, [(0.7, 1.25), (0.7, 0.5), (2.8, 0.5)]),
-    "a step": ({"b": (3.3, 0.5), "bend": "-|-"},
-               [(1.2, 1.5), (2, 1.5), (2, 0.5), (2.8, 0.5)]),
+    "a step": ({"b": (3.3, 0.5), "bend": "-|-"}, [(1.2, 1.5), (2, 1.5), (2, 0.5), (2.8, 0.5)]),
     "no step": ({"bend": "-|-"}, [(1.2, 1.5), (2, 1.5), (2.8, 1.5)]),
-    "an upright step": ({"b": (3.3, 0.3), "bend": "|-|", "shift": 0.1},
-                        [(0.8, 1.25), (0.8, 0.9), (3.4, 0.9), (3.4, 0.55)]),
-    "above": ({"bend": "|-|", "reach": 0.6},
-              [(0.7, 1.75), (0.7, 2.35), (3.3, 2.35), (3.3, 1.75)]),
-    "below": ({"bend": "|-|", "reach": -0.6},
-              [(0.7, 1.25), (0.7, 0.65), (3.3, 0.65), (3.3, 1.25)]),
-    "on the right": ({"b": (0.7, 0.5), "bend": "-|-", "reach": 0.4},
-                     [(1.2, 1.5), (1.6, 1.5), (1.6, 0.5), (1.2, 0.5)]),
-}  # fmt: skip
+    "an upright step": (
+        {"b": (3.3, 0.3), "bend": "|-|", "shift": 0.1},
+        [(0.8, 1.25), (0.8, 0.9), (3.4, 0.9), (3.4, 0.55)],
+    ),
+    "above": ({"bend": "|-|", "reach": 0.6}, [(0.7, 1.75), (0.7, 2.35), (3.3, 2.35), (3.3, 1.75)]),
+    "below": ({"bend": "|-|", "reach": -0.6}, [(0.7, 1.25), (0.7, 0.65), (3.3, 0.65), (3.3, 1.25)]),
+    "on the right": (
+        {"b": (0.7, 0.5), "bend": "-|-", "reach": 0.4},
+        [(1.2, 1.5), (1.6, 1.5), (1.6, 0.5), (1.2, 0.5)],
+    ),
+}
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -638,8 +650,7 @@ REFUSED = {
     "off its top": (lambda: Diagram().tensor("a", (9,), (4, 2.9)), "is not on the canvas"),
     "nowhere": (lambda: two((np.nan, 1.5)), "is not on the canvas"),
     "an overlap": (lambda: with_shape(two(), (3.1, 1.8)), "'c' overlaps 'b'"),
-    "an overlap with a caption": (
-        lambda: with_shape(maps(), (2, 0.75)), "'c' overlaps 'x'"),
+    "an overlap with a caption": (lambda: with_shape(maps(), (2, 0.75)), "'c' overlaps 'x'"),
     "a frame off the canvas": (lambda: framed(pad=0.3), "'frame', .* is not on the canvas"),
     "an unknown start": (lambda: two().arrow("q", "b"), "no shape 'q'; the shapes are a, b"),
     "an unknown end": (lambda: two().arrow("a", "q"), "no shape 'q'"),
@@ -662,14 +673,20 @@ REFUSED = {
     "no room for a head": (lambda: two(b=(1.85, 1.5), shift=0), "too short for its head"),
     "around the canvas": (lambda: two(bend="|-|", reach=2), "leaves the canvas"),
     "through a shape": (
-        lambda: with_shape(two(shift=0), (2, 1.5)).figure, "the arrow a → b runs through 'c'"),
+        lambda: with_shape(two(shift=0), (2, 1.5)).figure,
+        "the arrow a → b runs through 'c'",
+    ),
     "through its own caption": (
-        lambda: through_caption().figure, "the arrow x → a runs through 'x'"),
+        lambda: through_caption().figure,
+        "the arrow x → a runs through 'x'",
+    ),
     "a frame that cuts": (
-        lambda: with_shape(framed(), (0.9, 2.0), height=0.3).figure, "'frame' cuts 'c'"),
+        lambda: with_shape(framed(), (0.9, 2.0), height=0.3).figure,
+        "'frame' cuts 'c'",
+    ),
     "a title without room": (lambda: barred().figure, "no room for the title of 'title'"),
     "a label without room": (lambda: crowded().figure, "no room for 'far too long'"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)

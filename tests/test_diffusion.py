@@ -31,8 +31,9 @@ def test_many_small_steps_of_noise_are_one_large_one():
             spread = (1 - level[t]).sqrt().item()
             error = 5 * spread / math.sqrt(n)
             torch.testing.assert_close(x.mean(0), level[t].sqrt() * start, atol=error, rtol=0)
-            torch.testing.assert_close(x.std(0), torch.full((2,), spread).double(),
-                                       atol=error, rtol=0)  # fmt: skip
+            torch.testing.assert_close(
+                x.std(0), torch.full((2,), spread).double(), atol=error, rtol=0
+            )
 
 
 def test_noising_mixes_signal_and_noise_by_their_variances():

@@ -168,8 +168,12 @@ def test_where(trio, seed):
 
 
 @drawn
-@given(pair=hnp.mutually_broadcastable_shapes(signature="(m?,k),(k,n?)->(m?,n?)", max_dims=2,
-       max_side=3), seed=seeds)  # fmt: skip
+@given(
+    pair=hnp.mutually_broadcastable_shapes(
+        signature="(m?,k),(k,n?)->(m?,n?)", max_dims=2, max_side=3
+    ),
+    seed=seeds,
+)
 def test_matmul_of_vectors_matrices_and_batches(pair, seed):
     arrays = normal(seed, *pair.input_shapes)
 
@@ -245,13 +249,25 @@ def test_permute_transpose_reshape(shape, data, seed):
     swapped[i], swapped[j] = swapped[j], swapped[i]
     reverse = tuple(reversed(range(len(shape))))
     a = normal(seed, shape)
-    check(a, lambda a: a.permute(*signed), lambda a: a.permute(order),
-          lambda a: tf.transpose(a, order))  # fmt: skip
-    check(a, lambda a: a.transpose(i, j), lambda a: a.transpose(i, j),
-          lambda a: tf.transpose(a, swapped))  # fmt: skip
+    check(
+        a,
+        lambda a: a.permute(*signed),
+        lambda a: a.permute(order),
+        lambda a: tf.transpose(a, order),
+    )
+    check(
+        a,
+        lambda a: a.transpose(i, j),
+        lambda a: a.transpose(i, j),
+        lambda a: tf.transpose(a, swapped),
+    )
     check(a, lambda a: a.T, lambda a: a.permute(reverse), tf.transpose)
-    check(a, lambda a: a.reshape(-1, shape[-1]), lambda a: a.reshape(-1, shape[-1]),
-          lambda a: tf.reshape(a, (-1, shape[-1])))  # fmt: skip
+    check(
+        a,
+        lambda a: a.reshape(-1, shape[-1]),
+        lambda a: a.reshape(-1, shape[-1]),
+        lambda a: tf.reshape(a, (-1, shape[-1])),
+    )
 
 
 @pytest.mark.parametrize(

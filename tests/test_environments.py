@@ -219,9 +219,10 @@ class Visit:
         self._patch.setitem(sys.modules, "google.colab.output", output)
         self._patch.setattr(
             "importlib.util.find_spec",
-            lambda name: object() if name in has else None if name in COLAB_LACKS
-            else find_spec(name),
-        )  # fmt: skip
+            lambda name: (
+                object() if name in has else None if name in COLAB_LACKS else find_spec(name)
+            ),
+        )
         return self
 
     def run(self):

@@ -336,13 +336,17 @@ print(fetch(pickle.loads(bytes.fromhex(sys.argv[1]))).read_bytes() == {body})
 
 def start_fetch(source, before=""):
     return subprocess.Popen(
-        [sys.executable, "-c", FETCH.format(before=before, body=f"bytes(range(256)) * {1200}"),
-         pickle.dumps(source).hex()],
+        [
+            sys.executable,
+            "-c",
+            FETCH.format(before=before, body=f"bytes(range(256)) * {1200}"),
+            pickle.dumps(source).hex(),
+        ],
         env={**os.environ, "PYTHONPATH": str(Path(utils.__file__).parents[1])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )  # fmt: skip
+    )
 
 
 def test_two_processes_may_download_at_once(server, cache):

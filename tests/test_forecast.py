@@ -55,8 +55,11 @@ def test_a_task_knows_nothing_of_the_future(change, horizon):
         changed[-1] += 1
         other = task(
             Series(**{**vars(series), "values": changed}),
-            test=20, horizon=horizon, width=width, change=change,
-        )  # fmt: skip
+            test=20,
+            horizon=horizon,
+            width=width,
+            change=change,
+        )
         np.testing.assert_array_equal(other.x_test, cut.x_test)
         for name, forecast in cut.simple.items():
             np.testing.assert_allclose(other.simple[name], forecast, rtol=1e-12)
@@ -73,8 +76,9 @@ def test_standardized_truth_is_restored(change):
     np.testing.assert_allclose(cut.restore(z), cut.truth, rtol=1e-12)
     np.testing.assert_allclose(cut.restore(z[:, None]), cut.truth, rtol=1e-12)
     assert cut.error(z) == pytest.approx(0, abs=1e-12)
-    np.testing.assert_allclose(cut.y_train[:, 0], (before[10:] - before.mean()) / before.std(),
-                               rtol=1e-4, atol=1e-5)  # fmt: skip
+    np.testing.assert_allclose(
+        cut.y_train[:, 0], (before[10:] - before.mean()) / before.std(), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_linear_autoregression_is_linear_regression():
@@ -90,8 +94,11 @@ def test_el_nino_is_measured_as_published_in_the_course():
     cut = task(load_series("elnino"), test=144)
     errors = {name: round(rmse(f, cut.truth), 3) for name, f in cut.simple.items()}
     assert errors == {
-        "persistence": 1.172, "seasonal": 1.336, "seasonal + drift": 0.681, "linear": 0.503,
-    }  # fmt: skip
+        "persistence": 1.172,
+        "seasonal": 1.336,
+        "seasonal + drift": 0.681,
+        "linear": 0.503,
+    }
     assert (str(cut.times[0]), str(cut.times[-1])) == ("1999-01", "2010-12")
 
 

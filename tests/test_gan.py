@@ -32,9 +32,13 @@ def keras_G(tf):
         if isinstance(layer, tf.keras.layers.BatchNormalization):
             n = layer.gamma.shape[0]
             layer.set_weights(
-                [rng.uniform(0.5, 2, n), rng.normal(size=n), rng.normal(size=n) / 9,
-                 rng.uniform(0.01, 0.3, n)]
-            )  # fmt: skip
+                [
+                    rng.uniform(0.5, 2, n),
+                    rng.normal(size=n),
+                    rng.normal(size=n) / 9,
+                    rng.uniform(0.01, 0.3, n),
+                ]
+            )
     return model
 
 
@@ -192,9 +196,13 @@ def test_folded_weights_draw_what_the_network_draws(keras_G):
     z = gan.latents(20)
     weights = gan.fold(keras_G)
     assert {name: array.shape for name, array in weights.items()} == {
-        "w0": (1568, 32), "b0": (1568,), "w1": (32, 16, 4, 4), "b1": (16,),
-        "w2": (16, 1, 4, 4), "b2": (1,),
-    }  # fmt: skip
+        "w0": (1568, 32),
+        "b0": (1568,),
+        "w1": (32, 16, 4, 4),
+        "b1": (16,),
+        "w2": (16, 1, 4, 4),
+        "b2": (1,),
+    }
     images = gan.apply_folded(weights, z)
     np.testing.assert_allclose(images, gan.generate(keras_G, z), atol=1e-5)
 
@@ -250,8 +258,9 @@ def penalty_by_samples(critic, x, fake):
     """The gradient penalty with a gradient of its own for each sample."""
     u = torch.rand(len(x), 1, 1, 1)
     place = [(u[i] * x[i] + (1 - u[i]) * fake[i])[None].requires_grad_() for i in range(len(x))]
-    norms = [torch.autograd.grad(critic(one)[0, 0], one, create_graph=True)[0].norm()
-             for one in place]  # fmt: skip
+    norms = [
+        torch.autograd.grad(critic(one)[0, 0], one, create_graph=True)[0].norm() for one in place
+    ]
     return F.mse_loss(torch.stack(norms), torch.ones(len(x)))
 
 
@@ -267,9 +276,11 @@ def test_training_in_pytorch_equals_the_losses_written_with_its_own(kind, option
     torch.manual_seed(5)
     order = np.random.default_rng(5).permutation(32)
     G = gan.torch_generator()
-    D = gan.torch_discriminator() if squares else gan.torch_discriminator(
-        normalize=False, dropout=0
-    )  # fmt: skip
+    D = (
+        gan.torch_discriminator()
+        if squares
+        else gan.torch_discriminator(normalize=False, dropout=0)
+    )
     lr, betas = (5e-4, (0.5, 0.999)) if squares else (1e-3, (0.0, 0.9))
     lr = options.get("lr", lr)
     of_G, of_D = (torch.optim.Adam(m.parameters(), lr, betas) for m in (G, D))
@@ -318,9 +329,16 @@ def test_the_penalty_on_pictures_equals_one_gradient_for_each():
 
 # ------------------------------------------------------------------ the record
 SIZES = {
-    "w0": (1568, 32), "b0": (1568,), "w1": (32, 16, 4, 4), "b1": (16,), "w2": (16, 1, 4, 4),
-    "b2": (1,), "anchors": (10, 32), "lsgan": (12, 28, 28), "wgan_gp": (12, 28, 28),
-}  # fmt: skip
+    "w0": (1568, 32),
+    "b0": (1568,),
+    "w1": (32, 16, 4, 4),
+    "b1": (16,),
+    "w2": (16, 1, 4, 4),
+    "b2": (1,),
+    "anchors": (10, 32),
+    "lsgan": (12, 28, 28),
+    "wgan_gp": (12, 28, 28),
+}
 
 
 def test_the_record_holds_every_stage():

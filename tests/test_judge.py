@@ -37,9 +37,15 @@ def test_the_network_equals_the_same_in_pytorch():
         return nn.Conv2d(channels, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU()
 
     body = (
-        *block(1, 16), nn.MaxPool2d(2), *block(16, 32), *block(32, 32), nn.MaxPool2d(2),
-        *block(32, 64), nn.MaxPool2d(2), nn.Flatten(),
-    )  # fmt: skip
+        *block(1, 16),
+        nn.MaxPool2d(2),
+        *block(16, 32),
+        *block(32, 32),
+        nn.MaxPool2d(2),
+        *block(32, 64),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+    )
     theirs = nn.Sequential(*body, nn.Linear(576, 10)).eval()
     copy_weights(judge._network(), theirs)
     x = torch.tensor(DIGITS.x_test[:300, None])

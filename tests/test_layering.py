@@ -89,11 +89,10 @@ def test_imports_come_from_above():
 
 def test_no_file_imports_itself_through_others():
     graph = {
-        module_of(path): {
-            one.module for one in imports(path.read_text(encoding="utf-8"), MODULES)
-        } - {"utils"}
+        module_of(path): {one.module for one in imports(path.read_text(encoding="utf-8"), MODULES)}
+        - {"utils"}
         for path in FILES
-    }  # fmt: skip
+    }
     order = list(graphlib.TopologicalSorter(graph).static_order())
     assert set(order) >= set(graph) - {"utils"}
 
@@ -108,10 +107,11 @@ SAMPLES = {
     "the same row": ("import utils.optim", ["line 1: optim does not stand above layers"]),
     "inside a function": ("def f():\n    import utils.training", ["line 2: training does not"]),
     "for types alone": (
-        "if TYPE_CHECKING:\n    from utils.training import History", ["line 2: training does not"],
+        "if TYPE_CHECKING:\n    from utils.training import History",
+        ["line 2: training does not"],
     ),
     "relative": ("from . import basic", ["line 1: a relative import"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("sample", SAMPLES)

@@ -289,8 +289,10 @@ def test_softmax_and_cross_entropy_give_p_minus_y(rng):
     np.testing.assert_allclose(z.grad, (z.softmax(1).data - np.eye(3)[y]) / 5, atol=1e-15)
 
 
-@pytest.mark.parametrize("loss", [layers.mse_loss, layers.l1_loss, layers.kl_div,
-                                  layers.binary_cross_entropy_with_logits])  # fmt: skip
+@pytest.mark.parametrize(
+    "loss",
+    [layers.mse_loss, layers.l1_loss, layers.kl_div, layers.binary_cross_entropy_with_logits],
+)
 def test_a_column_against_a_vector_is_refused(loss):
     with pytest.raises(ValueError, match=rf"{loss.__name__}: input \(4, 1\) and target \(4,\)"):
         loss(np.ones((4, 1)), np.ones(4))

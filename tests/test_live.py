@@ -44,8 +44,9 @@ def test_beyond_the_range_is_an_error_that_names_it():
 
 def test_kinds_of_control():
     fig, _ = plotting.figure(width=2, height=1)
-    widget = live(fig, lambda **values: str(values), n=(1, 9, 3), x=(0.0, 1.0, 0.5),
-                  kind=["a", "b"], on=True)  # fmt: skip
+    widget = live(
+        fig, lambda **values: str(values), n=(1, 9, 3), x=(0.0, 1.0, 0.5), kind=["a", "b"], on=True
+    )
     assert widget.readout.value == "{'n': 3, 'x': 0.5, 'kind': 'a', 'on': True}"
     widget.set(kind="b", on=False, n=9)
     assert repr(widget) == "live(n=9, x=0.5, kind='b', on=False)"

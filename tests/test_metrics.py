@@ -69,9 +69,15 @@ def test_rmse_refuses_what_would_broadcast():
 
 @pytest.mark.parametrize(
     ("a", "b", "distance"),
-    [("kitten", "sitting", 3), ("", "abc", 3), ("abc", "", 3), ("abc", "abc", 0), ("ab", "ba", 2),
-     ("intention", "execution", 5)],
-)  # fmt: skip
+    [
+        ("kitten", "sitting", 3),
+        ("", "abc", 3),
+        ("abc", "", 3),
+        ("abc", "abc", 0),
+        ("ab", "ba", 2),
+        ("intention", "execution", 5),
+    ],
+)
 def test_edit_distance_of_known_pairs(a, b, distance):
     assert edit_distance(a, b) == distance
     assert edit_distance(list(a), list(b)) == distance

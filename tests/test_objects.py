@@ -24,9 +24,17 @@ isolated, nobody, server = loopback.isolated, loopback.nobody, loopback.server
 pytestmark = pytest.mark.usefixtures("isolated")
 
 COUNTS = {
-    "face": 102, "hand": 38, "person": 58, "animal": 71, "fruit or vegetable": 35,
-    "vehicle": 50, "building": 32, "clothing": 36, "sky": 27, "flag": 60,
-}  # fmt: skip
+    "face": 102,
+    "hand": 38,
+    "person": 58,
+    "animal": 71,
+    "fruit or vegetable": 35,
+    "vehicle": 50,
+    "building": 32,
+    "clothing": 36,
+    "sky": 27,
+    "flag": 60,
+}
 FIELDS = ("x_train", "y_train", "glyph_train", "x_test", "y_test", "glyph_test")
 
 
@@ -119,10 +127,17 @@ def test_glyphs_are_what_their_class_says(embedded):
         ):
             of_class[embedded.class_names[label]].add(embedded.glyphs[glyph])
     for name, glyph in (
-        ("face", "😀"), ("hand", "👍"), ("person", "🧙"), ("animal", "🐫"), ("building", "🏰"),
-        ("fruit or vegetable", "🍓"), ("vehicle", "🚲"), ("clothing", "👢"), ("sky", "🌙"),
+        ("face", "😀"),
+        ("hand", "👍"),
+        ("person", "🧙"),
+        ("animal", "🐫"),
+        ("building", "🏰"),
+        ("fruit or vegetable", "🍓"),
+        ("vehicle", "🚲"),
+        ("clothing", "👢"),
+        ("sky", "🌙"),
         ("flag", "🇩🇪"),
-    ):  # fmt: skip
+    ):
         assert glyph in of_class[name]
     assert "🖕" not in of_class["hand"]
     assert {len(glyph) for glyph in of_class["flag"]} == {2}
@@ -208,8 +223,12 @@ def test_another_process_draws_the_same(embedded, tmp_path):
     own = {"PYTHONPATH": root, "COURSE_CACHE": str(tmp_path / "other"), "PYTHONHASHSEED": "7"}
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, **own}, capture_output=True, text=True, check=True, cwd=tmp_path,
-    )  # fmt: skip
+        env={**os.environ, **own},
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
     assert done.stdout.strip() == digest(embedded)
 
 
@@ -293,11 +312,18 @@ def test_the_caller_or_the_environment_decides(embedded, monkeypatch):
 def glyph_set(**changes):
     image = np.zeros((2, 4, 4, 3), np.float32)
     given = {
-        "source": "made up", "license": "CC0", "is_full": False, "class_names": ["a", "b"],
-        "x_train": image, "y_train": np.array([0, 1]), "glyph_train": np.array([0, 1]),
-        "x_test": image, "y_test": np.array([0, 1]), "glyph_test": np.array([2, 2]),
+        "source": "made up",
+        "license": "CC0",
+        "is_full": False,
+        "class_names": ["a", "b"],
+        "x_train": image,
+        "y_train": np.array([0, 1]),
+        "glyph_train": np.array([0, 1]),
+        "x_test": image,
+        "y_test": np.array([0, 1]),
+        "glyph_test": np.array([2, 2]),
         "glyphs": ["x", "y", "z"],
-    }  # fmt: skip
+    }
     return objects.LabeledGlyphs(**{**given, **changes})
 
 
@@ -351,9 +377,11 @@ def packed(files, *extra):
 
 def source_of(body, *addresses):
     return dataclasses.replace(
-        objects.CIFAR10, addresses=addresses, sha256=hashlib.sha256(body).hexdigest(),
+        objects.CIFAR10,
+        addresses=addresses,
+        sha256=hashlib.sha256(body).hexdigest(),
         size=len(body),
-    )  # fmt: skip
+    )
 
 
 def test_full_objects_keep_the_order_of_the_files(server, monkeypatch):

@@ -9,8 +9,13 @@ from tests.notebooks.execute import ROOT
 def test_without_names_all_parts_run_and_fast_and_slow_tests_in_one_process():
     parts = plan([])
     assert list(parts) == [
-        "style", "format", "fast and slow tests", "chapters", "machines", "browser",
-    ]  # fmt: skip
+        "style",
+        "format",
+        "fast and slow tests",
+        "chapters",
+        "machines",
+        "browser",
+    ]
     (command,) = parts["fast and slow tests"]
     kinds = "not browser and not machines"
     assert command[-3:] == ["-m", kinds, "tests"]
@@ -30,9 +35,10 @@ def test_a_chapter_brings_its_exercises_widgets_and_form(chapter):
     assert cells[-1] == f"chapters/{chapter.name}"
     suffix = "" if number == "01" else f"_{number}"
     own = {
-        file for file in (f"tests/test_widgets{suffix}.py", f"tests/browser/test_hero{suffix}.py")
+        file
+        for file in (f"tests/test_widgets{suffix}.py", f"tests/browser/test_hero{suffix}.py")
         if (ROOT / file).exists()
-    }  # fmt: skip
+    }
     assert len(own) == 2 or number == "00"
     shared = {"chapters_form", "second_edition", "exercises", "mutants"}
     files = {f"tests/test_{word}.py" for word in shared} | {"tests/browser/test_chapters.py"}

@@ -55,9 +55,14 @@ def make_torch(kind, ours):
 def make_keras(kind, ours, **others):
     _, _, _, name, options = KINDS[kind]
     layer = getattr(keras.layers, name)(
-        ours.hidden_size, use_bias=hasattr(ours, "bias_ih_l0"), return_sequences=True,
-        return_state=True, dtype="float64", **options, **others,
-    )  # fmt: skip
+        ours.hidden_size,
+        use_bias=hasattr(ours, "bias_ih_l0"),
+        return_sequences=True,
+        return_state=True,
+        dtype="float64",
+        **options,
+        **others,
+    )
     model = keras.Sequential([keras.Input((None, ours.input_size), dtype="float64"), layer])
     copy_weights(ours, model)
     return layer
@@ -359,9 +364,12 @@ def test_what_cannot_be_copied_is_said():
 
 @drawn
 @given(
-    st.integers(1, 6), st.integers(1, 4),
-    st.lists(st.integers(0, 3), max_size=3), st.booleans(), st.integers(0, 2**32 - 1),
-)  # fmt: skip
+    st.integers(1, 6),
+    st.integers(1, 4),
+    st.lists(st.integers(0, 3), max_size=3),
+    st.booleans(),
+    st.integers(0, 2**32 - 1),
+)
 def test_embedding_equals_pytorch_and_keras(size, dim, shape, padded, seed):
     rng = np.random.default_rng(seed)
     padding = size - 1 if padded else None

@@ -171,9 +171,10 @@ class Enough(Exception):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "pictures"), [("slow discriminator", 3), *(
-    (name, 2) for name in list(record.SETTINGS)[1:]
-)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "pictures"),
+    [("slow discriminator", 3), *((name, 2) for name in list(record.SETTINGS)[1:])],
+)
 def test_the_films_begin_alike_when_made_again(name, pictures):
     kept = next(run["frames"] for run in record.runs() if run["setting"] == name)[:pictures]
     setting, made = record.SETTINGS[name], {}

@@ -20,9 +20,13 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess:
     """Run `code` in a fresh interpreter with nothing of the caller's environment but the path."""
     keep = {k: v for k, v in os.environ.items() if not k.startswith(("COURSE_", "TF_"))}
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=keep | environment,
-        timeout=120, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=keep | environment,
+        timeout=120,
+        check=False,
+    )
 
 
 def test_import_is_cheap_and_brings_no_framework():

@@ -24,9 +24,15 @@ from utils.report import environment_report
 def run(code, *, python=sys.executable, cwd=None, **environment):
     keep = {k: v for k, v in os.environ.items() if not k.startswith("COURSE_")}
     return subprocess.run(
-        [python, "-c", code], capture_output=True, encoding="utf-8", errors="replace", cwd=cwd,
-        env=keep | {"PYTHONPATH": str(ROOT)} | environment, timeout=120, check=False,
-    )  # fmt: skip
+        [python, "-c", code],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        cwd=cwd,
+        env=keep | {"PYTHONPATH": str(ROOT)} | environment,
+        timeout=120,
+        check=False,
+    )
 
 
 # ── a checkout under an odd name, and moved ──

@@ -66,9 +66,12 @@ def test_surnames_are_plain_letters_each_of_one_language():
     assert len(set(everyone)) == len(everyone)  # so none is in both parts either
     known = dict(zip(everyone, [*data.y_train, *data.y_test], strict=True))
     for name, language in (
-        ("smith", "English"), ("lefebvre", "French"), ("rossler", "German"),
-        ("esposito", "Italian"), ("ibanez", "Spanish"),
-    ):  # fmt: skip
+        ("smith", "English"),
+        ("lefebvre", "French"),
+        ("rossler", "German"),
+        ("esposito", "Italian"),
+        ("ibanez", "Spanish"),
+    ):
         assert data.class_names[known[name]] == language
     from faker.providers.person import de_DE, en_US, es_ES
 
@@ -122,11 +125,18 @@ def test_languages_are_a_list(wrong):
 @pytest.mark.parametrize(
     ("written", "folded"),
     [
-        ("Müller", "muller"), ("Groß", "gross"), ("Łuczyński", "luczynski"), ("Ibáñez", "ibanez"),
-        ("Gæde", "gaede"), ("Đurić", "duric"), ("Bjørn", "bjorn"), ("D'Amico", "d'amico"),
-        ("Šťastná", "stastna"), ("Åberg", "aberg"),
+        ("Müller", "muller"),
+        ("Groß", "gross"),
+        ("Łuczyński", "luczynski"),
+        ("Ibáñez", "ibanez"),
+        ("Gæde", "gaede"),
+        ("Đurić", "duric"),
+        ("Bjørn", "bjorn"),
+        ("D'Amico", "d'amico"),
+        ("Šťastná", "stastna"),
+        ("Åberg", "aberg"),
     ],
-)  # fmt: skip
+)
 def test_letters_lose_their_marks(written, folded):
     assert names._fold(written) == folded
 
@@ -206,11 +216,18 @@ def test_the_split_of_words_is_the_same_everywhere(spoken):
 def small(**changes):
     cat, sat = (("K", "AE", "T"),), (("S", "AE", "T"), ("S", "AH", "T"))
     given = {
-        "source": "made up", "license": "CC0", "is_full": True,
-        "x_train": [tuple("sat")], "y_train": [sat[0]], "all_train": [sat],
-        "x_test": [tuple("cat")], "y_test": [cat[0]], "all_test": [cat],
-        "letters": tuple("acst"), "phonemes": ["AE", "AH", "K", "S", "T"],
-    }  # fmt: skip
+        "source": "made up",
+        "license": "CC0",
+        "is_full": True,
+        "x_train": [tuple("sat")],
+        "y_train": [sat[0]],
+        "all_train": [sat],
+        "x_test": [tuple("cat")],
+        "y_test": [cat[0]],
+        "all_test": [cat],
+        "letters": tuple("acst"),
+        "phonemes": ["AE", "AH", "K", "S", "T"],
+    }
     return Pronunciations(**{**given, **changes})
 
 

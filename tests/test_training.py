@@ -71,9 +71,13 @@ def train_keras(data, history, callbacks=(), epochs=3, **options):
         metrics=["accuracy"],
     )
     kept = model.fit(
-        *data, epochs=epochs, batch_size=BATCH, verbose=0, callbacks=[record(history, callbacks)],
+        *data,
+        epochs=epochs,
+        batch_size=BATCH,
+        verbose=0,
+        callbacks=[record(history, callbacks)],
         **options,
-    )  # fmt: skip
+    )
     return model, kept.history
 
 
@@ -203,9 +207,10 @@ def test_the_schedule_sets_the_rate_of_every_step_and_gives_it_back(data, run, m
         monkeypatch.setattr(kind, "step", spy)
     kept = []
     monkeypatch.setattr(
-        training, "_set_learning_rates",
+        training,
+        "_set_learning_rates",
         lambda o, r, f=training._set_learning_rates: (kept.append(r), f(o, r)),
-    )  # fmt: skip
+    )
     run(data, epochs=2, lr=0.5, schedule=lambda t: 1 / (1 + t))
     np.testing.assert_allclose(rates, [0.5 / (1 + t) for t in range(2 * STEPS)])
     assert kept[-1] == [0.5]
@@ -455,9 +460,12 @@ def test_read_only_arrays_are_taken_without_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         training.fit(
-            model, (x, y), 1, torch.optim.SGD(model.parameters(), lr=0.1),
+            model,
+            (x, y),
+            1,
+            torch.optim.SGD(model.parameters(), lr=0.1),
             torch.nn.functional.cross_entropy,
-        )  # fmt: skip
+        )
 
 
 # --- what fit refuses, and sizes at the edge ---

@@ -55,9 +55,11 @@ def test_crop_is_a_window_of_the_reflected_image(x):
     for image, moved in zip(x.numpy(), got, strict=True):
         wide = np.pad(image, ((0, 0), (2, 2), (2, 2)), mode="reflect")
         places = [
-            (i, j) for i in range(5) for j in range(5)
+            (i, j)
+            for i in range(5)
+            for j in range(5)
             if np.array_equal(wide[:, i : i + 12, j : j + 10], moved)
-        ]  # fmt: skip
+        ]
         assert len(places) == 1
         seen.update(places)
     assert {i for i, _ in seen} == {j for _, j in seen} == set(range(5))

@@ -155,10 +155,17 @@ def change_an_ignored_file(course):
 
 
 WORK = [
-    change, change_what_the_course_removed, delete, file_in_the_way, file_where_a_folder_comes,
-    file_in_a_folder_where_a_file_comes, stage, stage_and_change_again, stage_and_delete,
+    change,
+    change_what_the_course_removed,
+    delete,
+    file_in_the_way,
+    file_where_a_folder_comes,
+    file_in_a_folder_where_a_file_comes,
+    stage,
+    stage_and_change_again,
+    stage_and_delete,
     change_an_ignored_file,
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("work", WORK)

@@ -63,9 +63,10 @@ def test_a_script_gives_its_numbers_to_those_who_have_no_page(hero, node):
 def test_what_python_tells_a_script_is_used_and_travels_in_one_trait(hero):
     module = importlib.import_module(f"utils.widgets.{hero}")
     (kind,) = [
-        value for value in vars(module).values()
+        value
+        for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Hero) and value is not Hero
-    ]  # fmt: skip
+    ]
     source = (HERE / f"{hero}.js").read_text(encoding="utf-8")
     for name in kind.CONSTANTS:
         assert re.search(rf"\b{name}\b", source), f"{hero}.js does not use {name}"
@@ -198,9 +199,12 @@ def test_small_mathematics_equals_scipy(node):
     math = node(HERE / "js" / "math.js")
     z = np.concatenate([np.linspace(-7, 7, 141), [-30, 0, 30, 1e-9]])
     for name, wanted in {
-        "erf": special.erf(z), "sigmoid": special.expit(z), "softplus": np.logaddexp(0, z),
-        "normalCdf": stats.norm.cdf(z), "normalPdf": stats.norm.pdf(z),
-    }.items():  # fmt: skip
+        "erf": special.erf(z),
+        "sigmoid": special.expit(z),
+        "softplus": np.logaddexp(0, z),
+        "normalCdf": stats.norm.cdf(z),
+        "normalPdf": stats.norm.pdf(z),
+    }.items():
         shown = [getattr(math, name)(value) for value in z]
         np.testing.assert_allclose(shown, wanted, rtol=1e-12, atol=1e-15, err_msg=name)
     scores = np.random.default_rng(0).normal(0, 300, 20)

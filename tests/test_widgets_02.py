@@ -79,8 +79,9 @@ def test_single_examples_average_to_the_whole(surface):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_height_is_measured_from_the_lowest_point(surface):
-    found = minimize(lambda w: loss(surface, w), (0.7, 0.6), jac=lambda w: gradient(surface, w),
-                     tol=1e-10)  # fmt: skip
+    found = minimize(
+        lambda w: loss(surface, w), (0.7, 0.6), jac=lambda w: gradient(surface, w), tol=1e-10
+    )
     assert abs(found.fun) < 1e-12
     if surface in LOWEST:
         assert loss(surface, LOWEST[surface]) == 0

@@ -85,8 +85,11 @@ def test_inputs_come_in_the_order_of_reading():
     graph = stepper("product", [2.0, -1.5, 4.0, 1.5]).graph
     assert [node.name for node in graph if node.op == "input"] == list("abcd")
     assert [label(graph, i) for i in range(4, 8)] == [
-        "v₁ = a × b", "v₂ = relu(d)", "v₃ = v₁ + c", "L = v₃ × v₂",
-    ]  # fmt: skip
+        "v₁ = a × b",
+        "v₂ = relu(d)",
+        "v₃ = v₁ + c",
+        "L = v₃ × v₂",
+    ]
 
 
 def test_a_constant_has_a_value_and_no_gradient():
@@ -127,7 +130,7 @@ def test_words_and_picture_tell_the_state():
 )
 def test_a_state_out_of_range_is_refused(state, words):
     widget = stepper("product", [2.0, -1.5, 4.0, 1.5])
-    (name, value), = state.items()  # fmt: skip
+    ((name, value),) = state.items()
     with pytest.raises(traitlets.TraitError, match=words):
         setattr(widget, name, value)
     assert widget.inputs == (2.0, -1.5, 4.0, 1.5)

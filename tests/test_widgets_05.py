@@ -20,10 +20,15 @@ from utils.widgets.digit_pad import CENTER, PEN, SIDE, THREE, render
 def network(rng=None, classes=10):
     rng = np.random.default_rng(0) if rng is None else rng
     return layers.Sequential(
-        layers.Conv2d(1, 3, 5, padding=1, rng=rng), layers.ReLU(), layers.MaxPool2d(2),
-        layers.Conv2d(3, 4, 3, rng=rng), layers.ReLU(), layers.MaxPool2d(3),
-        layers.Flatten(), layers.Linear(4 * 3 * 3, classes, rng=rng),
-    )  # fmt: skip
+        layers.Conv2d(1, 3, 5, padding=1, rng=rng),
+        layers.ReLU(),
+        layers.MaxPool2d(2),
+        layers.Conv2d(3, 4, 3, rng=rng),
+        layers.ReLU(),
+        layers.MaxPool2d(3),
+        layers.Flatten(),
+        layers.Linear(4 * 3 * 3, classes, rng=rng),
+    )
 
 
 # ---------------------------------------------------------------- the stepper
@@ -39,9 +44,12 @@ def test_convolve_equals_torch(stride, padding, dilation):
     image, kernel = rng.normal(size=(11, 9)), rng.normal(size=(3, 3))
     for operation, laid in zip(OPERATIONS, (kernel, kernel[::-1, ::-1]), strict=True):
         theirs = torch.nn.functional.conv2d(
-            torch.tensor(image)[None, None], torch.tensor(laid.copy())[None, None],
-            stride=stride, padding=padding, dilation=dilation,
-        )[0, 0]  # fmt: skip
+            torch.tensor(image)[None, None],
+            torch.tensor(laid.copy())[None, None],
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+        )[0, 0]
         ours = convolve(image, kernel, stride, padding, dilation, operation)
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-13)
 
@@ -153,10 +161,15 @@ def test_pad_equals_torch():
 
     model = network()
     twin = torch.nn.Sequential(
-        torch.nn.Conv2d(1, 3, 5, padding=1), torch.nn.ReLU(), torch.nn.MaxPool2d(2),
-        torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.MaxPool2d(3),
-        torch.nn.Flatten(), torch.nn.Linear(36, 10),
-    )  # fmt: skip
+        torch.nn.Conv2d(1, 3, 5, padding=1),
+        torch.nn.ReLU(),
+        torch.nn.MaxPool2d(2),
+        torch.nn.Conv2d(3, 4, 3),
+        torch.nn.ReLU(),
+        torch.nn.MaxPool2d(3),
+        torch.nn.Flatten(),
+        torch.nn.Linear(36, 10),
+    )
     copy_weights(model, twin)
     pad = DigitPad(model)
     x = torch.tensor(pad.image, dtype=torch.float32)[None, None]
@@ -255,10 +268,15 @@ def random_state(rng):
 def reader(rng, padding=0):
     """A network with two convolutions, as DigitPad shows it."""
     return layers.Sequential(
-        layers.Conv2d(1, 8, 5, padding=padding, rng=rng), layers.ReLU(), layers.MaxPool2d(2),
-        layers.Conv2d(8, 16, 5, padding=padding, rng=rng), layers.ReLU(), layers.MaxPool2d(3),
-        layers.Flatten(), layers.Linear(16 * (16 if padding else 4), 10, rng=rng),
-    )  # fmt: skip
+        layers.Conv2d(1, 8, 5, padding=padding, rng=rng),
+        layers.ReLU(),
+        layers.MaxPool2d(2),
+        layers.Conv2d(8, 16, 5, padding=padding, rng=rng),
+        layers.ReLU(),
+        layers.MaxPool2d(3),
+        layers.Flatten(),
+        layers.Linear(16 * (16 if padding else 4), 10, rng=rng),
+    )
 
 
 def random_strokes(rng):

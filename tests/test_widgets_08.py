@@ -147,8 +147,11 @@ def test_the_record_is_small_and_writes_english():
     assert (recorded.FOLDER / "letters.npz").stat().st_size < 60_000
     writer = WordWriter()
     assert {name: part.shape for name, part in writer._weights.items()} == {
-        "table": (27, 96), "U": (96, 96), "V": (27, 96), "c": (27,),
-    }  # fmt: skip
+        "table": (27, 96),
+        "U": (96, 96),
+        "V": (27, 96),
+        "c": (27,),
+    }
     assert {part.dtype for part in writer._weights.values()} == {np.dtype(np.float32)}
     q, th = (WordWriter(start=start, temperature=1.0).probabilities for start in ("q", "th"))
     assert SIGNS[q.argmax()] == "u"
@@ -214,8 +217,10 @@ def test_the_scripts_states_and_gradients_equal_numpy(node):
         for key, value in random_step(rng).items():
             setattr(stepper, key, value)
         shown = node(stepper).numbers(state_of(stepper))
-        for theirs, ours in ((shown["states"], stepper.states),
-                             (shown["gradients"], stepper.gradients)):  # fmt: skip
+        for theirs, ours in (
+            (shown["states"], stepper.states),
+            (shown["gradients"], stepper.gradients),
+        ):
             np.testing.assert_allclose(theirs, ours, rtol=1e-9, atol=1e-12)
         assert shown["slope"] == pytest.approx(stepper.slope, rel=1e-9, abs=1e-12)
 

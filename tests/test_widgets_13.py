@@ -174,9 +174,16 @@ def test_the_game_is_told_in_words():
 
 def test_each_setting_changes_the_game():
     start = {"moves": "DDDDDG" * 6}
-    seen = [GanStepper(**start | change).numbers["js"] for change in (
-        {}, {"moves": "DDDDDG" * 7}, {"target": "two bumps"}, {"loss": LOSSES[1]}, {"rate": 1}
-    )]  # fmt: skip
+    seen = [
+        GanStepper(**start | change).numbers["js"]
+        for change in (
+            {},
+            {"moves": "DDDDDG" * 7},
+            {"target": "two bumps"},
+            {"loss": LOSSES[1]},
+            {"rate": 1},
+        )
+    ]
     assert len(set(np.round(seen, 6))) == 5
     game = GanStepper(**start)
     assert eval(repr(game)).numbers == game.numbers
@@ -268,8 +275,13 @@ def test_the_walk_draws_what_pytorch_draws():
     h = z @ torch.tensor(kept["w0"]).T + torch.tensor(kept["b0"])
     up = torch.nn.functional.conv_transpose2d
     for i in (1, 2):
-        h = up(h.relu().reshape(1, -1, 7 * i, 7 * i), torch.tensor(kept[f"w{i}"]),
-               torch.tensor(kept[f"b{i}"]), stride=2, padding=1)  # fmt: skip
+        h = up(
+            h.relu().reshape(1, -1, 7 * i, 7 * i),
+            torch.tensor(kept[f"w{i}"]),
+            torch.tensor(kept[f"b{i}"]),
+            stride=2,
+            padding=1,
+        )
     np.testing.assert_allclose(walk.image, (h.tanh()[0, 0] + 1) / 2, atol=1e-5)
 
 

@@ -152,9 +152,8 @@ class Tensor:
         a, b = self.data, other.data
         # d(a + b) = da + db
         return self._derive(
-            a + b, "+", (self, other),
-            lambda g: (unbroadcast(g, a.shape), unbroadcast(g, b.shape)),
-        )  # fmt: skip
+            a + b, "+", (self, other), lambda g: (unbroadcast(g, a.shape), unbroadcast(g, b.shape))
+        )
 
     def __sub__(self, other: Tensor | ArrayLike) -> Tensor:
         """Element-wise difference; shapes broadcast as in NumPy."""
@@ -162,9 +161,8 @@ class Tensor:
         a, b = self.data, other.data
         # d(a − b) = da − db
         return self._derive(
-            a - b, "-", (self, other),
-            lambda g: (unbroadcast(g, a.shape), unbroadcast(-g, b.shape)),
-        )  # fmt: skip
+            a - b, "-", (self, other), lambda g: (unbroadcast(g, a.shape), unbroadcast(-g, b.shape))
+        )
 
     def __mul__(self, other: Tensor | ArrayLike) -> Tensor:
         """Element-wise product; shapes broadcast as in NumPy."""
@@ -172,9 +170,11 @@ class Tensor:
         a, b = self.data, other.data
         # d(ab) = b·da + a·db; a broadcast operand collects the sum over its stretched axes
         return self._derive(
-            a * b, "×", (self, other),
+            a * b,
+            "×",
+            (self, other),
             lambda g: (unbroadcast(g * b, a.shape), unbroadcast(g * a, b.shape)),
-        )  # fmt: skip
+        )
 
     def __truediv__(self, other: Tensor | ArrayLike) -> Tensor:
         """Element-wise quotient; shapes broadcast as in NumPy."""
@@ -182,9 +182,11 @@ class Tensor:
         a, b = self.data, other.data
         # d(a/b) = da/b − (a/b²)·db
         return self._derive(
-            a / b, "/", (self, other),
+            a / b,
+            "/",
+            (self, other),
             lambda g: (unbroadcast(g / b, a.shape), unbroadcast(-g * a / b**2, b.shape)),
-        )  # fmt: skip
+        )
 
     def __pow__(self, n: float) -> Tensor:
         """Element-wise power aⁿ with a constant exponent n."""
@@ -327,9 +329,11 @@ class Tensor:
         y = _logsumexp(a, dim)
         # d ln Σeᵃ = Σ softmax(a)·da
         return self._derive(
-            y if keepdim else y.squeeze(axis=dim), "logsumexp", (self,),
+            y if keepdim else y.squeeze(axis=dim),
+            "logsumexp",
+            (self,),
             lambda g: (_stretch(g, a.shape, dim, keepdim) * np.exp(a - y),),
-        )  # fmt: skip
+        )
 
     def softmax(self, dim: int) -> Tensor:
         """eᵃ/Σeᵃ along the axis `dim`."""

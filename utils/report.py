@@ -62,17 +62,28 @@ def course_map() -> Figure:
         # an arrow that comes from below would cross a title below
         rising = any(place[prerequisite][1] < y for prerequisite in chapter.prerequisites)
         ax.text(
-            x, y + 0.28 if rising else y - 0.28, _wrapped(chapter.title), ha="center",
-            va="bottom" if rising else "top", fontsize=9,
-        )  # fmt: skip
+            x,
+            y + 0.28 if rising else y - 0.28,
+            _wrapped(chapter.title),
+            ha="center",
+            va="bottom" if rising else "top",
+            fontsize=9,
+        )
         for prerequisite in chapter.prerequisites:
             ax.annotate(
-                "", xy=(x, y), xytext=place[prerequisite], zorder=1,
+                "",
+                xy=(x, y),
+                xytext=place[prerequisite],
+                zorder=1,
                 arrowprops={
-                    "arrowstyle": "->", "color": plotting.GRAY, "shrinkA": 14, "shrinkB": 14,
-                    "lw": 1.2, "connectionstyle": "arc,angleA=0,angleB=180,armA=48,armB=20,rad=6",
+                    "arrowstyle": "->",
+                    "color": plotting.GRAY,
+                    "shrinkA": 14,
+                    "shrinkB": 14,
+                    "lw": 1.2,
+                    "connectionstyle": "arc,angleA=0,angleB=180,armA=48,armB=20,rad=6",
                 },
-            )  # fmt: skip
+            )
     ax.set(xlim=(-0.5, max(x for x, _ in place.values()) + 0.5), ylim=(-2.4, 1.8))
     ax.set_axis_off()
     return fig

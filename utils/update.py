@@ -121,14 +121,17 @@ def _own(course: Path, base: str, new: str) -> tuple[list[str], list[str]]:
 
     present = _hashes(course, sorted(wanted))
     files = [
-        path for path, content in present.items()
+        path
+        for path, content in present.items()
         if content not in (before.get(path), after.get(path))
-    ]  # fmt: skip
+    ]
     index = [
-        path for path, content in staged.items()
-        if content and content not in
-        (before.get(path), after.get(path), present.get(path), committed.get(path))
-    ]  # fmt: skip
+        path
+        for path, content in staged.items()
+        if content
+        and content
+        not in (before.get(path), after.get(path), present.get(path), committed.get(path))
+    ]
     return files, index
 
 
@@ -206,9 +209,14 @@ def git(course: Path, *arguments: str, stdin: str = "") -> str:
     command = ["git", "-c", "core.quotePath=false", *arguments]
     try:
         done = subprocess.run(
-            command, cwd=course, input=stdin, capture_output=True, check=True,
-            encoding="utf-8", errors="surrogateescape",
-        )  # fmt: skip
+            command,
+            cwd=course,
+            input=stdin,
+            capture_output=True,
+            check=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+        )
     except FileNotFoundError:
         raise UpdateError("There is no program git here; install it: https://git-scm.com") from None
     except subprocess.CalledProcessError as error:

@@ -180,9 +180,13 @@ class Race:
     def _in_a_process(self, name: str, seed: int) -> dict:
         command = [sys.executable, "-m", f"tests.bench.{self.name}", name, "--once", str(seed)]
         done = subprocess.run(
-            command, cwd=ROOT, env=os.environ | ONE_THREAD | {"COURSE_QUIET": "1"},
-            stdout=subprocess.PIPE, text=True, check=True,
-        )  # fmt: skip
+            command,
+            cwd=ROOT,
+            env=os.environ | ONE_THREAD | {"COURSE_QUIET": "1"},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
         return json.loads(done.stdout.splitlines()[-1])
 
 

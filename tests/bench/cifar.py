@@ -140,10 +140,16 @@ def resnet(seed: int, epochs: int = 30, batch: int = 256) -> Result:
     augment = transforms.Compose([transforms.flip, lambda x: transforms.crop(x, 4)])
     start = time.perf_counter()
     fit(
-        model, (x, y), epochs, optimizer, torch.nn.CrossEntropyLoss(label_smoothing=0.1),
-        batch_size=batch, schedule=optim.one_cycle(epochs * -(-len(x) // batch)), augment=augment,
+        model,
+        (x, y),
+        epochs,
+        optimizer,
+        torch.nn.CrossEntropyLoss(label_smoothing=0.1),
+        batch_size=batch,
+        schedule=optim.one_cycle(epochs * -(-len(x) // batch)),
+        augment=augment,
         rng=np.random.default_rng(seed),
-    )  # fmt: skip
+    )
     seconds = time.perf_counter() - start
     right = predict(model, x_new, mirrored=True).argmax(axis=1) == y_new.numpy()
     return {"accuracy": right.mean(), "seconds": seconds, "epochs": epochs}

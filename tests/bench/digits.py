@@ -88,18 +88,30 @@ def same_in_torch(seed: int) -> Result:
     variables = chapter(seed, fit, "scratch-cnn")
     nn = torch.nn
     twin = nn.Sequential(
-        nn.Conv2d(1, 8, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(8, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Dropout(0.4), nn.Linear(256, 10),
-    )  # fmt: skip
+        nn.Conv2d(1, 8, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(8, 16, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.4),
+        nn.Linear(256, 10),
+    )
     copy_weights(variables["cnn"], twin)
     data = variables["X_train"], variables["y_train"]
     steps = ENGINE_EPOCHS * len(data[0]) // ENGINE_BATCH
     optimizer = torch.optim.SGD(twin.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
     fit(
-        twin, data, ENGINE_EPOCHS, optimizer, F.cross_entropy, batch_size=ENGINE_BATCH,
-        schedule=lambda t: 1 - t / steps, rng=np.random.default_rng(seed),
-    )  # fmt: skip
+        twin,
+        data,
+        ENGINE_EPOCHS,
+        optimizer,
+        F.cross_entropy,
+        batch_size=ENGINE_BATCH,
+        schedule=lambda t: 1 - t / steps,
+        rng=np.random.default_rng(seed),
+    )
     return scores(twin, variables, fit)
 
 
@@ -123,10 +135,15 @@ def full(seed: int, epochs: int = 1, batch: int = 64) -> Result:
     optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3, weight_decay=0.01)
     fit = TimedFit()
     fit(
-        model, data, epochs, optimizer, torch.nn.CrossEntropyLoss(label_smoothing=0.1),
-        batch_size=batch, schedule=optim.warmup_cosine(steps, steps // 5),
+        model,
+        data,
+        epochs,
+        optimizer,
+        torch.nn.CrossEntropyLoss(label_smoothing=0.1),
+        batch_size=batch,
+        schedule=optim.warmup_cosine(steps, steps // 5),
         rng=np.random.default_rng(seed),
-    )  # fmt: skip
+    )
     return scores(model, None, fit)
 
 

@@ -73,10 +73,15 @@ def engine(seed: int) -> Result:
         model, steps = Forecaster(rng), EPOCHS * -(-len(one.x_train) // BATCH)
         with Stopwatch() as clock:
             training.fit(
-                model, (one.x_train, one.y_train), EPOCHS, optim.Adam(model.parameters(), lr=LR),
-                lambda outputs, targets: ((outputs - targets) ** 2).mean(), batch_size=BATCH,
-                schedule=optim.cosine(steps), rng=rng,
-            )  # fmt: skip
+                model,
+                (one.x_train, one.y_train),
+                EPOCHS,
+                optim.Adam(model.parameters(), lr=LR),
+                lambda outputs, targets: ((outputs - targets) ** 2).mean(),
+                batch_size=BATCH,
+                schedule=optim.cosine(steps),
+                rng=rng,
+            )
         result[column] = one.error(model(one.x_test).data)
         seconds += clock.seconds
     return result | {"seconds": seconds / len(HORIZONS)}

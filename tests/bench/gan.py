@@ -101,7 +101,10 @@ RACE = Race(
     "gan",
     "generated digits after 60 s",
     {
-        "digits": "{:.0f}", "distance": "{:.2f}", "confidence": "{:.2f}", "epochs": "{:.0f}",
+        "digits": "{:.0f}",
+        "distance": "{:.2f}",
+        "confidence": "{:.2f}",
+        "epochs": "{:.0f}",
         "seconds": "{:.0f}",
     },
     {
@@ -113,7 +116,7 @@ RACE = Race(
     headline="**New digits** (chapter 13): after {dcgan[seconds]} s our DCGAN draws all "
     "{dcgan[digits]}, at a Fréchet distance of {dcgan[distance]}; real unseen digits have "
     "{real[distance]}.",
-)  # fmt: skip
+)
 
 if __name__ == "__main__":
     sys.exit(RACE.main(sys.argv[1:]))

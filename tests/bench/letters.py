@@ -82,9 +82,16 @@ def in_torch(seed: int) -> Result:
 def _train(model, seen, optimizer, loss, rng) -> None:
     steps = EPOCHS * -(-len(seen[0]) // BATCH)
     training.fit(
-        model, seen, EPOCHS, optimizer, loss, batch_size=BATCH, max_norm=5.0, rng=rng,
+        model,
+        seen,
+        EPOCHS,
+        optimizer,
+        loss,
+        batch_size=BATCH,
+        max_norm=5.0,
+        rng=rng,
         schedule=lambda t: 1 - t / steps,
-    )  # fmt: skip
+    )
 
 
 RACE = Race(

@@ -28,9 +28,12 @@ def pronouncer(seed: int, seconds: float, attention: bool) -> Result:
     model = Pronouncer(len(data.phonemes), attention)
     with Stopwatch() as clock:
         train(
-            model, (data.x_train, data.y_train), data.phonemes, seconds=seconds,
+            model,
+            (data.x_train, data.y_train),
+            data.phonemes,
+            seconds=seconds,
             rng=np.random.default_rng(seed),
-        )  # fmt: skip
+        )
     answers = [spoken.phonemes for spoken in pronounce(model, data.x_test, data.phonemes)]
     long = [i for i, word in enumerate(data.x_test) if len(word) >= 9]
     right = [answer in of_word for answer, of_word in zip(answers, data.all_test, strict=True)]

@@ -145,15 +145,22 @@ class Lab:
         with log.open("w") as sink:
             self.process = subprocess.Popen(
                 [
-                    python, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
-                    f"--port={port}", "--ServerApp.port_retries=0",
+                    python,
+                    "-m",
+                    "jupyterlab",
+                    "--no-browser",
+                    "--allow-root",
+                    "--ip=127.0.0.1",
+                    f"--port={port}",
+                    "--ServerApp.port_retries=0",
                     f"--ServerApp.root_dir={self.root}",
-                    "--LabApp.extension_manager=readonly", "--LabApp.expose_app_in_browser=True",
+                    "--LabApp.extension_manager=readonly",
+                    "--LabApp.expose_app_in_browser=True",
                 ],
                 env=os.environ | {name: str(value) for name, value in variables.items()},
                 stdout=sink,
                 stderr=subprocess.STDOUT,
-            )  # fmt: skip
+            )
         deadline = time.monotonic() + 60
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -172,8 +179,10 @@ class Lab:
         """Write a notebook of code cells and return its path within the server's folder."""
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
         notebook.metadata["kernelspec"] = {
-            "name": "python3", "display_name": "Python 3", "language": "python",
-        }  # fmt: skip
+            "name": "python3",
+            "display_name": "Python 3",
+            "language": "python",
+        }
         nbformat.write(notebook, self.root / f"{name}.ipynb")
         return f"{name}.ipynb"
 

@@ -81,8 +81,12 @@ def test_buttons_and_keys_walk(plain, page):
     assert step() == 9  # and no further
     hero.locator("svg").focus()
     for key, wanted in (
-        ("ArrowLeft", 8), ("ArrowRight", 9), ("Home", 0), ("ArrowLeft", 0), ("End", 9),
-    ):  # fmt: skip
+        ("ArrowLeft", 8),
+        ("ArrowRight", 9),
+        ("Home", 0),
+        ("ArrowLeft", 0),
+        ("End", 9),
+    ):
         page.keyboard.press(key)
         assert step() == wanted
     hero.get_by_role("button", name="restart").focus()

@@ -39,9 +39,15 @@ def test_window_by_keyboard_and_mouse(plain, page):
     window = hero.get_by_role("slider", name="window")
     window.focus()
     for key, wanted in {
-        "ArrowRight": [5, 6], "ArrowUp": [4, 6], "Shift+ArrowDown": [14, 6], "End": [14, 25],
-        "PageDown": [25, 25], "ArrowRight ": [25, 25], "Home": [25, 0], "PageUp": [0, 0],
-    }.items():  # fmt: skip
+        "ArrowRight": [5, 6],
+        "ArrowUp": [4, 6],
+        "Shift+ArrowDown": [14, 6],
+        "End": [14, 25],
+        "PageDown": [25, 25],
+        "ArrowRight ": [25, 25],
+        "Home": [25, 0],
+        "PageUp": [0, 0],
+    }.items():
         page.keyboard.press(key.strip())
         assert jupyter.state(page, "model.get('position')") == wanted
     jupyter.frames(page)

@@ -51,10 +51,16 @@ def test_cursor_by_keyboard_and_mouse(plain, page):
     knob = hero.get_by_role("slider", name="letter and unit")
     knob.focus()
     for key, wanted in {
-        "ArrowRight": [1, 0], "ArrowDown": [1, 1], "End": [5, 1], "PageDown": [5, 11],
-        "ArrowRight ": [5, 11], "Shift+ArrowUp": [5, 1], "Home": [0, 1], "PageUp": [0, 0],
+        "ArrowRight": [1, 0],
+        "ArrowDown": [1, 1],
+        "End": [5, 1],
+        "PageDown": [5, 11],
+        "ArrowRight ": [5, 11],
+        "Shift+ArrowUp": [5, 1],
+        "Home": [0, 1],
+        "PageUp": [0, 0],
         "ArrowUp": [0, 0],
-    }.items():  # fmt: skip
+    }.items():
         page.keyboard.press(key.strip())
         jupyter.frames(page)
         assert jupyter.state(page, "[model.get('letter'), model.get('unit')]") == wanted

@@ -51,9 +51,14 @@ def test_rows_by_keyboard_and_mouse(plain, page):
     rows = hero.get_by_role("radio")
     rows.nth(0).focus()
     for key, wanted in {
-        "ArrowDown": 1, "ArrowRight": 2, "ArrowUp": 1, "End": 6, "ArrowDown ": 6, "Home": 0,
+        "ArrowDown": 1,
+        "ArrowRight": 2,
+        "ArrowUp": 1,
+        "End": 6,
+        "ArrowDown ": 6,
+        "Home": 0,
         "ArrowLeft": 0,
-    }.items():  # fmt: skip
+    }.items():
         page.keyboard.press(key.strip())
         jupyter.frames(page)
         jupyter.frames(page)

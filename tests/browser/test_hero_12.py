@@ -45,10 +45,15 @@ def test_walk_by_keyboard_and_mouse(plain, page):
     knob = hero.get_by_role("slider", name="code z")
     knob.focus()
     for key, wanted in {
-        "ArrowRight": [0.05, 0], "ArrowUp": [0.05, 0.05], "Shift+ArrowDown": [0.05, -0.45],
-        "Home": [-3, -0.45], "ArrowLeft": [-3, -0.45], "PageUp": [-3, 3], "End": [3, 3],
+        "ArrowRight": [0.05, 0],
+        "ArrowUp": [0.05, 0.05],
+        "Shift+ArrowDown": [0.05, -0.45],
+        "Home": [-3, -0.45],
+        "ArrowLeft": [-3, -0.45],
+        "PageUp": [-3, 3],
+        "End": [3, 3],
         "PageDown": [3, -3],
-    }.items():  # fmt: skip
+    }.items():
         page.keyboard.press(key)
         np.testing.assert_allclose(jupyter.state(page, "model.get('position')"), wanted, atol=1e-9)
     jupyter.frames(page)

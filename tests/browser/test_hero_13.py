@@ -42,8 +42,11 @@ def test_a_move_added_is_a_game_played_from_its_start(plain, page):
     game = GanStepper(moves="D" * 10)
     hero = plain(game)
     for name, text in {
-        "G moves": "G", "D moves": "D", "D moves 20 times": "D" * 20, "a round: 5 D, 1 G": "DDDDDG",
-    }.items():  # fmt: skip
+        "G moves": "G",
+        "D moves": "D",
+        "D moves 20 times": "D" * 20,
+        "a round: 5 D, 1 G": "DDDDDG",
+    }.items():
         button = hero.get_by_role("button", name=name, exact=True)
         button.focus()
         page.keyboard.press("Enter")
@@ -188,13 +191,20 @@ def test_the_walk_by_keyboard(plain, page):
     hero = plain(LatentWalk(t=0.5))
     hero.get_by_role("slider", name="share of the way").focus()
     for key, wanted in {
-        "ArrowRight": 0.51, "Shift+ArrowRight": 0.61, "End": 1, "ArrowUp": 1, "Home": 0,
-    }.items():  # fmt: skip
+        "ArrowRight": 0.51,
+        "Shift+ArrowRight": 0.61,
+        "End": 1,
+        "ArrowUp": 1,
+        "Home": 0,
+    }.items():
         page.keyboard.press(key)
         jupyter.frames(page)
         assert jupyter.state(page, "model.get('t')") == pytest.approx(wanted)
-    for label, value, trait in (("from", "8", "start"), ("to", "1", "end"),
-                                ("path", "straight", "path")):  # fmt: skip
+    for label, value, trait in (
+        ("from", "8", "start"),
+        ("to", "1", "end"),
+        ("path", "straight", "path"),
+    ):
         hero.get_by_role("combobox", name=label, exact=True).select_option(value)
         jupyter.frames(page)
         assert jupyter.state(page, f"model.get('{trait}')") == value

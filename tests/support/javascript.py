@@ -71,8 +71,11 @@ class Node:
         if not self._process:
             self._process = subprocess.Popen(
                 [program(), "--input-type=module", "--eval", DRIVER],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
-            )  # fmt: skip
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+            )
         self._process.stdin.write(json.dumps(what, default=_plain) + "\n")
         self._process.stdin.flush()
         reply = json.loads(self._process.stdout.readline())

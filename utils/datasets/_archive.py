@@ -51,9 +51,9 @@ def read_matching(
                     raise _refused(path, f"{member.name} is not a plain file")
                 if member.size > max_size:
                     raise _refused(
-                        path, f"{member.name} has {member.size:,} bytes, expected at most "
-                        f"{max_size:,}",
-                    )  # fmt: skip
+                        path,
+                        f"{member.name} has {member.size:,} bytes, expected at most {max_size:,}",
+                    )
                 found[member.name] = archive.extractfile(member).read()
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise _refused(path, f"it is damaged or cut short ({error})") from error

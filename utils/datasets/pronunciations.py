@@ -60,9 +60,10 @@ class Pronunciations(Pairs):
             ):
                 if not isinstance(of_word, tuple) or not of_word or of_word[0] != first:
                     raise self._wrong(
-                        field, f"tuples that begin with the pronunciation of y_{part}",
+                        field,
+                        f"tuples that begin with the pronunciation of y_{part}",
                         f"{of_word!r} for {first!r}",
-                    )  # fmt: skip
+                    )
                 if len(set(of_word)) < len(of_word):
                     raise self._wrong(field, "pronunciations that differ", repr(of_word))
             self._set(field, tuple(getattr(self, field)))

@@ -52,9 +52,13 @@ def shape_patches(shape: Shape) -> list[Patch]:
     for k in range(1, shape.sheets):  # what can be seen of the maps behind: the ground stays clear
         x, y, d = left + k * SHEET, bottom + k * SHEET, SHEET
         seen = [
-            (x, y + height - d), (x, y + height), (x + width, y + height),
-            (x + width, y), (x + width - d, y), (x + width - d, y + height - d),
-        ]  # fmt: skip
+            (x, y + height - d),
+            (x, y + height),
+            (x + width, y + height),
+            (x + width, y),
+            (x + width - d, y),
+            (x + width - d, y + height - d),
+        ]
         sheets.append(patches.Polygon(seen, **look))
     return sheets
 
@@ -82,14 +86,23 @@ def arrow_patches(arrow: Arrow, headed: bool) -> list[Patch]:
         codes += [Path.LINETO, Path.CURVE3, Path.CURVE3]
     path = Path([*vertices, points[-1]], [*codes, Path.LINETO])
     line = patches.PathPatch(
-        path, facecolor="none", edgecolor=arrow.color, linewidth=LINE, zorder=3,
-        linestyle=(0, (3, 2)) if arrow.dashed else "-", capstyle="butt", gid=f"line {arrow}",
-    )  # fmt: skip
+        path,
+        facecolor="none",
+        edgecolor=arrow.color,
+        linewidth=LINE,
+        zorder=3,
+        linestyle=(0, (3, 2)) if arrow.dashed else "-",
+        capstyle="butt",
+        gid=f"line {arrow}",
+    )
     if not headed:
         return [line]
     half = HEAD_WIDTH / 2
-    corners = [(qx, qy), (base[0] - half * uy, base[1] + half * ux),
-               (base[0] + half * uy, base[1] - half * ux)]  # fmt: skip
+    corners = [
+        (qx, qy),
+        (base[0] - half * uy, base[1] + half * ux),
+        (base[0] + half * uy, base[1] - half * ux),
+    ]
     head = patches.Polygon(
         corners, facecolor=arrow.color, linewidth=0, zorder=3, gid=f"head {arrow}"
     )
@@ -105,7 +118,14 @@ def write(ax: Axes, text: str, rect: Rect, points: float, owner: Shape | Arrow) 
     for k, line in enumerate(lines):
         y = middle + (PITCH * ((len(lines) - 1) / 2 - k) - BASELINE) * em
         ax.text(
-            (rect.left + rect.right) / 2, y, line, ha="center", va="baseline", color=color,
-            fontsize=points, fontfamily=FONT, zorder=5,
+            (rect.left + rect.right) / 2,
+            y,
+            line,
+            ha="center",
+            va="baseline",
+            color=color,
+            fontsize=points,
+            fontfamily=FONT,
+            zorder=5,
             gid=f"{kind} {getattr(owner, 'name', owner)}",
-        )  # fmt: skip
+        )

@@ -260,9 +260,13 @@ class Diagram:
 
         """
         self._spread(
-            names, self.height / 2 if y is None else y, 0,
-            (left, self.width - MARGIN if right is None else right), labels, options,
-        )  # fmt: skip
+            names,
+            self.height / 2 if y is None else y,
+            0,
+            (left, self.width - MARGIN if right is None else right),
+            labels,
+            options,
+        )
 
     def column(
         self,
@@ -276,14 +280,23 @@ class Diagram:
     ) -> None:
         """Place shapes from top to bottom with centers at `x`, and join them, as `row` does."""
         self._spread(
-            names, self.width / 2 if x is None else x, 1,
-            (bottom, self.height - MARGIN if top is None else top), labels, options,
-        )  # fmt: skip
+            names,
+            self.width / 2 if x is None else x,
+            1,
+            (bottom, self.height - MARGIN if top is None else top),
+            labels,
+            options,
+        )
 
     def _spread(
-        self, names: Sequence[str], across: float, axis: int, limits: Point,
-        labels: Sequence[str], options: dict[str, Any],
-    ) -> None:  # fmt: skip
+        self,
+        names: Sequence[str],
+        across: float,
+        axis: int,
+        limits: Point,
+        labels: Sequence[str],
+        options: dict[str, Any],
+    ) -> None:
         kind = ("row", "column")[axis]
         shapes = [self._known(name) for name in names]
         labels = _padded(labels, len(names) - 1, kind)
@@ -296,9 +309,10 @@ class Diagram:
         for shape in shapes:
             body, extent = shape.body, shape.extent
             spans.append(
-                (body.left - extent.left, shape.width, extent.right - body.right) if axis == 0
+                (body.left - extent.left, shape.width, extent.right - body.right)
+                if axis == 0
                 else (extent.top - body.top, shape.height, body.bottom - extent.bottom)
-            )  # fmt: skip
+            )
             shape.at = None
         gaps = []
         for (one, two), label in zip(itertools.pairwise(spans), labels, strict=True):

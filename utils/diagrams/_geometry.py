@@ -36,9 +36,11 @@ class Rect(NamedTuple):
     def corners(self) -> list[Point]:
         """The four corners, counterclockwise from bottom left."""
         return [
-            (self.left, self.bottom), (self.right, self.bottom),
-            (self.right, self.top), (self.left, self.top),
-        ]  # fmt: skip
+            (self.left, self.bottom),
+            (self.right, self.bottom),
+            (self.right, self.top),
+            (self.left, self.top),
+        ]
 
     def overlaps(self, other: Rect) -> bool:
         """Whether the two share more than an edge."""

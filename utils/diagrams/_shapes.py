@@ -87,9 +87,13 @@ class Shape:
         if self.kind != "tensor":
             return [self.body.corners()]
         stack = [
-            (left, bottom), (left + width, bottom), (right, top - height),
-            (right, top), (right - width, top), (left, bottom + height),
-        ]  # fmt: skip
+            (left, bottom),
+            (left + width, bottom),
+            (right, top - height),
+            (right, top),
+            (right - width, top),
+            (left, bottom + height),
+        ]
         return [stack, *(rect.padded(CLEAR / 2).corners() for _, rect in self.captions())]
 
 

@@ -67,10 +67,11 @@ def _pair(value: Size) -> Pair:
         hint = {"same": "d(k − 1)/2, for an odd kernel and stride 1", "valid": "0"}
         known = isinstance(value, str) and value in hint
         raise TypeError(
-            f'padding="{value}" is padding = {hint[value]}' if known else
-            f"kernel_size, stride, padding and dilation are a whole number or a pair "
+            f'padding="{value}" is padding = {hint[value]}'
+            if known
+            else f"kernel_size, stride, padding and dilation are a whole number or a pair "
             f"(height, width), got {value!r}"
-        )  # fmt: skip
+        )
     return pair
 
 
@@ -312,9 +313,14 @@ class Conv2d(Module):
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
         """Convolve; an array takes the weight's precision."""
         return conv2d(
-            x, self.weight, self.bias,
-            stride=self.stride, padding=self.padding, dilation=self.dilation, groups=self.groups,
-        )  # fmt: skip
+            x,
+            self.weight,
+            self.bias,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+        )
 
 
 class ConvTranspose2d(Module):
@@ -351,10 +357,15 @@ class ConvTranspose2d(Module):
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
         """Convolve transposed; an array takes the weight's precision."""
         return conv_transpose2d(
-            x, self.weight, self.bias,
-            stride=self.stride, padding=self.padding, output_padding=self.output_padding,
-            groups=self.groups, dilation=self.dilation,
-        )  # fmt: skip
+            x,
+            self.weight,
+            self.bias,
+            stride=self.stride,
+            padding=self.padding,
+            output_padding=self.output_padding,
+            groups=self.groups,
+            dilation=self.dilation,
+        )
 
 
 def _check_images(function: str, x: Tensor, channels: int) -> None:

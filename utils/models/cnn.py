@@ -16,13 +16,19 @@ class LeNet(nn.Sequential):
 
     def __init__(self, classes: int = 10) -> None:
         super().__init__(
-            nn.Conv2d(3, 6, 5), nn.ReLU(), nn.MaxPool2d(2),  # 32 → 28 → 14
-            nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),  # 14 → 10 → 5
+            nn.Conv2d(3, 6, 5),
+            nn.ReLU(),
+            nn.MaxPool2d(2),  # 32 → 28 → 14
+            nn.Conv2d(6, 16, 5),
+            nn.ReLU(),
+            nn.MaxPool2d(2),  # 14 → 10 → 5
             nn.Flatten(),
-            nn.Linear(16 * 5 * 5, 120), nn.ReLU(),
-            nn.Linear(120, 84), nn.ReLU(),
+            nn.Linear(16 * 5 * 5, 120),
+            nn.ReLU(),
+            nn.Linear(120, 84),
+            nn.ReLU(),
             nn.Linear(84, classes),
-        )  # fmt: skip
+        )
 
 
 class SmallCNN(nn.Module):

@@ -116,12 +116,17 @@ def keras_generator(width: int = WIDTH, latent: int = LATENT) -> Any:
     return keras.Sequential(
         [
             keras.Input((latent,)),
-            L.Dense(2 * width * 49, use_bias=False), norm(), L.ReLU(),
-            L.Reshape((2 * width, 7, 7)), L.Permute((2, 3, 1)),
-            L.Conv2DTranspose(width, use_bias=False, **up), norm(), L.ReLU(),
+            L.Dense(2 * width * 49, use_bias=False),
+            norm(),
+            L.ReLU(),
+            L.Reshape((2 * width, 7, 7)),
+            L.Permute((2, 3, 1)),
+            L.Conv2DTranspose(width, use_bias=False, **up),
+            norm(),
+            L.ReLU(),
             L.Conv2DTranspose(1, activation="tanh", **up),
         ]
-    )  # fmt: skip
+    )
 
 
 def keras_discriminator(width: int = WIDTH, dropout: float = 0.3) -> Any:
@@ -134,11 +139,17 @@ def keras_discriminator(width: int = WIDTH, dropout: float = 0.3) -> Any:
     return keras.Sequential(
         [
             keras.Input((28, 28, 1)),
-            L.Conv2D(width, **down), L.LeakyReLU(0.2),
-            L.Conv2D(2 * width, **down), L.BatchNormalization(epsilon=1e-5), L.LeakyReLU(0.2),
-            L.Dropout(dropout), L.Permute((3, 1, 2)), L.Flatten(), L.Dense(1),
+            L.Conv2D(width, **down),
+            L.LeakyReLU(0.2),
+            L.Conv2D(2 * width, **down),
+            L.BatchNormalization(epsilon=1e-5),
+            L.LeakyReLU(0.2),
+            L.Dropout(dropout),
+            L.Permute((3, 1, 2)),
+            L.Flatten(),
+            L.Dense(1),
         ]
-    )  # fmt: skip
+    )
 
 
 def dcgan_step(G: Any, D: Any, of_G: Any, of_D: Any) -> Callable[[Any, Any], tuple[Any, Any]]:
@@ -220,11 +231,16 @@ def torch_generator(width: int = WIDTH, latent: int = LATENT) -> Any:
     from torch import nn
 
     return nn.Sequential(
-        nn.Linear(latent, 2 * width * 49, bias=False), nn.BatchNorm1d(2 * width * 49), nn.ReLU(),
+        nn.Linear(latent, 2 * width * 49, bias=False),
+        nn.BatchNorm1d(2 * width * 49),
+        nn.ReLU(),
         nn.Unflatten(1, (2 * width, 7, 7)),
-        nn.ConvTranspose2d(2 * width, width, 4, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
-        nn.ConvTranspose2d(width, 1, 4, 2, 1), nn.Tanh(),
-    )  # fmt: skip
+        nn.ConvTranspose2d(2 * width, width, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+        nn.ConvTranspose2d(width, 1, 4, 2, 1),
+        nn.Tanh(),
+    )
 
 
 def torch_discriminator(width: int = WIDTH, *, normalize: bool = True, dropout: float = 0.3) -> Any:
@@ -235,12 +251,15 @@ def torch_discriminator(width: int = WIDTH, *, normalize: bool = True, dropout: 
     from torch import nn
 
     return nn.Sequential(
-        nn.Conv2d(1, width, 4, 2, 1), nn.LeakyReLU(0.2),
+        nn.Conv2d(1, width, 4, 2, 1),
+        nn.LeakyReLU(0.2),
         nn.Conv2d(width, 2 * width, 4, 2, 1),
-        *([nn.BatchNorm2d(2 * width)] if normalize else []), nn.LeakyReLU(0.2),
+        *([nn.BatchNorm2d(2 * width)] if normalize else []),
+        nn.LeakyReLU(0.2),
         *([nn.Dropout(dropout)] if dropout else []),
-        nn.Flatten(), nn.Linear(2 * width * 49, 1),
-    )  # fmt: skip
+        nn.Flatten(),
+        nn.Linear(2 * width * 49, 1),
+    )
 
 
 class TorchGame:
@@ -397,9 +416,9 @@ def fold(G: Any) -> dict[str, np.ndarray]:
         gain, shift, mean, variance = norm.get_weights()
         factor = gain / np.sqrt(variance + norm.epsilon)
         # Dense is (in, out); Conv2DTranspose (height, width, out, in)
-        folded[f"w{i}"] = (kernel * factor).T if i == 0 else (
-            (kernel * factor[:, None]).transpose(3, 2, 0, 1)
-        )  # fmt: skip
+        folded[f"w{i}"] = (
+            (kernel * factor).T if i == 0 else ((kernel * factor[:, None]).transpose(3, 2, 0, 1))
+        )
         folded[f"b{i}"] = shift - mean * factor
     kernel, bias = last.get_weights()
     return folded | {"w2": kernel.transpose(3, 2, 0, 1), "b2": bias}

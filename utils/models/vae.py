@@ -120,8 +120,12 @@ def train(
 
     steps = epochs * -(-len(x) // BATCH)
     return fit(
-        model, (x, x), epochs, torch.optim.Adam(model.parameters(), lr=lr),
+        model,
+        (x, x),
+        epochs,
+        torch.optim.Adam(model.parameters(), lr=lr),
         lambda outputs, x: negative_elbo(outputs, x, beta),
-        batch_size=BATCH, schedule=linear_decay(steps, constant=0.4),
+        batch_size=BATCH,
+        schedule=linear_decay(steps, constant=0.4),
         rng=np.random.default_rng(seed),
-    )  # fmt: skip
+    )

@@ -14,9 +14,13 @@ from typing import Any
 from utils import recorded
 
 TRICKS = (
-    "whitened stem", "normalization", "augmentation", "one-cycle", "label smoothing",
+    "whitened stem",
+    "normalization",
+    "augmentation",
+    "one-cycle",
+    "label smoothing",
     "test-time flip",
-)  # fmt: skip
+)
 WIDTH, BATCH, PEAK = 16, 100, 4e-3
 EPOCHS = {False: 5, True: 4}  # of equal time: an epoch with augmentation takes a quarter longer
 SEED = 0
@@ -64,14 +68,16 @@ def train(tricks: Iterable[str], *, seed: int = SEED, epochs: int | None = None)
     augment_by = (transforms.flip, transforms.crop, transforms.mix_channels, transforms.cut_out)
     start = time.process_time()
     fit(
-        model, (x, data.y_train.copy()), epochs,
+        model,
+        (x, data.y_train.copy()),
+        epochs,
         torch.optim.AdamW(learned, lr=PEAK, weight_decay=0.05),
         torch.nn.CrossEntropyLoss(label_smoothing=0.1 if smooth else 0.0),
         batch_size=BATCH,
         schedule=optim.one_cycle(epochs * len(x) // BATCH) if cycle else None,
         rng=np.random.default_rng(seed),
         augment=transforms.Compose(augment_by) if augment else None,
-    )  # fmt: skip
+    )
     seconds = time.process_time() - start
     return {
         "tricks": [trick for trick in TRICKS[:-1] if trick in set(tricks)],

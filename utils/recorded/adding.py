@@ -83,9 +83,15 @@ def train(
     x, y = adding_problem(rng, steps * BATCH, length)
     start = time.process_time()
     history = fit(
-        model, (x, y[:, None]), 1, Adam(model.parameters(), lr=NETWORKS[network]), mse_loss,
-        batch_size=BATCH, max_norm=1.0, rng=rng,
-    )  # fmt: skip
+        model,
+        (x, y[:, None]),
+        1,
+        Adam(model.parameters(), lr=NETWORKS[network]),
+        mse_loss,
+        batch_size=BATCH,
+        max_norm=1.0,
+        rng=rng,
+    )
     seconds = time.process_time() - start
     x, y = adding_problem(rng, 1000, length)
     losses = np.array(history.step_loss[: steps // EVERY * EVERY]).reshape(-1, EVERY).mean(axis=1)

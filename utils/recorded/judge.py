@@ -101,11 +101,16 @@ def network() -> Any:
         return convolution, BatchNorm2d(out), ReLU()
 
     return Sequential(
-        *block(1, 16), MaxPool2d(2),
-        *block(16, 32), *block(32, 32), MaxPool2d(2),
-        *block(32, 64), MaxPool2d(2),
-        Flatten(), Linear(FEATURES, CLASSES, rng=rng),
-    )  # fmt: skip
+        *block(1, 16),
+        MaxPool2d(2),
+        *block(16, 32),
+        *block(32, 32),
+        MaxPool2d(2),
+        *block(32, 64),
+        MaxPool2d(2),
+        Flatten(),
+        Linear(FEATURES, CLASSES, rng=rng),
+    )
 
 
 def train(epochs: int = EPOCHS) -> dict[str, np.ndarray]:
@@ -130,21 +135,29 @@ def train(epochs: int = EPOCHS) -> dict[str, np.ndarray]:
     data = load_digits(full=False)
     torch.manual_seed(SEED)
     model = nn.Sequential(
-        *block(1, 16), nn.MaxPool2d(2),
-        *block(16, 32), *block(32, 32), nn.MaxPool2d(2),
-        *block(32, 64), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Dropout(0.3), nn.Linear(FEATURES, CLASSES),
-    ).to(memory_format=torch.channels_last)  # fmt: skip
+        *block(1, 16),
+        nn.MaxPool2d(2),
+        *block(16, 32),
+        *block(32, 32),
+        nn.MaxPool2d(2),
+        *block(32, 64),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.3),
+        nn.Linear(FEATURES, CLASSES),
+    ).to(memory_format=torch.channels_last)
     steps = epochs * -(-len(data.x_train) // BATCH)
     fit(
-        model, (data.x_train[:, None], data.y_train), epochs,
+        model,
+        (data.x_train[:, None], data.y_train),
+        epochs,
         torch.optim.AdamW(model.parameters(), lr=PEAK, weight_decay=0.01),
         nn.CrossEntropyLoss(label_smoothing=0.1),
         batch_size=BATCH,
         schedule=optim.warmup_cosine(steps, steps // 5),
         rng=np.random.default_rng(SEED),
         augment=transforms.affine,
-    )  # fmt: skip
+    )
     ours = network()
     copy_weights(model, ours)
     weights = {name: array.astype(np.float16) for name, array in ours.state_dict().items()}

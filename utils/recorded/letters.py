@@ -53,9 +53,16 @@ def train(
     model, batch = LetterRNN(hidden, rng=rng), 128
     steps = epochs * -(-len(x) // batch)
     fit(
-        model, (x, y), epochs, Adam(model.parameters(), lr=6e-3), letter_loss, batch_size=batch,
-        schedule=linear_decay(steps), max_norm=5.0, rng=rng,
-    )  # fmt: skip
+        model,
+        (x, y),
+        epochs,
+        Adam(model.parameters(), lr=6e-3),
+        letter_loss,
+        batch_size=batch,
+        schedule=linear_decay(steps),
+        max_norm=5.0,
+        rng=rng,
+    )
     return fold(model)
 
 

@@ -28,14 +28,23 @@ def train(epochs: int = EPOCHS, seed: int = SEED) -> tuple[LastState, float]:
 
     data, rng = load_names(), np.random.default_rng(seed)
     model = LastState(
-        LSTM(VECTOR, HIDDEN, forget_bias=1, rng=rng), len(data.class_names),
-        embedding=Embedding(1 + len(ALPHABET), VECTOR, 0, rng=rng), rng=rng,
-    )  # fmt: skip
+        LSTM(VECTOR, HIDDEN, forget_bias=1, rng=rng),
+        len(data.class_names),
+        embedding=Embedding(1 + len(ALPHABET), VECTOR, 0, rng=rng),
+        rng=rng,
+    )
     x, batch = encode_letters(data.x_train, MAX_LETTERS), 64
     fit(
-        model, (x, data.y_train), epochs, AdamW(model.parameters(), lr=LR), cross_entropy,
-        batch_size=batch, schedule=one_cycle(epochs * -(-len(x) // batch)), max_norm=1.0, rng=rng,
-    )  # fmt: skip
+        model,
+        (x, data.y_train),
+        epochs,
+        AdamW(model.parameters(), lr=LR),
+        cross_entropy,
+        batch_size=batch,
+        schedule=one_cycle(epochs * -(-len(x) // batch)),
+        max_norm=1.0,
+        rng=rng,
+    )
     unseen = encode_letters(data.x_test, MAX_LETTERS), data.y_test
     return model, evaluate(model, unseen, cross_entropy, {"accuracy": accuracy})["accuracy"]
 

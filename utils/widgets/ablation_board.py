@@ -93,9 +93,11 @@ class AblationBoard(Hero):
         labels = [f"{'☑' if trick in self.tricks else '☐'} {trick}" for trick in TRICKS]
         gains = [value >= self.accuracy for value in values]
         ax.barh(
-            range(len(TRICKS)), [value - self.accuracy for value in values], left=self.accuracy,
+            range(len(TRICKS)),
+            [value - self.accuracy for value in values],
+            left=self.accuracy,
             color=[plotting.BLUE if gain else plotting.ORANGE for gain in gains],
-        )  # fmt: skip
+        )
         ax.axvline(self.accuracy, color=plotting.GRAY)
         ax.set_yticks(range(len(TRICKS)), labels, fontfamily="DejaVu Sans")
         ax.invert_yaxis()

@@ -127,9 +127,13 @@ class DigitPad(Hero):
 
     STATE = ("strokes", "pen")
     CONSTANTS: ClassVar = {
-        "SIDE": SIDE, "BOX": BOX, "CENTER": CENTER, "PEN": PEN, "ZOOM": ZOOM,
+        "SIDE": SIDE,
+        "BOX": BOX,
+        "CENTER": CENTER,
+        "PEN": PEN,
+        "ZOOM": ZOOM,
         "MAX_POINTS": MAX_POINTS,
-    }  # fmt: skip
+    }
     _esm = script("digit_pad")
 
     strokes = Strokes(THREE).tag(sync=True)

@@ -226,9 +226,12 @@ class GanStepper(Hero):
         fake = (game.mean + np.exp(game.log_sigma) * quantiles())[2::5]
         for at, pull in zip(fake, pulls(game, self.loss)[2::5], strict=True):
             top.annotate(
-                "", (at + np.clip(pull, -2, 2), -0.08), (at, -0.08),
-                arrowprops={"arrowstyle": "->", "color": plotting.ORANGE}, annotation_clip=False,
-            )  # fmt: skip
+                "",
+                (at + np.clip(pull, -2, 2), -0.08),
+                (at, -0.08),
+                arrowprops={"arrowstyle": "->", "color": plotting.ORANGE},
+                annotation_clip=False,
+            )
         top.set(ylim=(-0.15, 1.05), ylabel="density")
         low.plot(x, D, color=plotting.GREEN, linestyle="-", label="D")
         low.plot(x, best, color=plotting.GRAY, linestyle=":", label="D* = p/(p + q)")

@@ -97,9 +97,13 @@ class GradientFlow(Hero):
 
     STATE = ("depth", "activation", "initialization", "normalization", "skip", "seed")
     CONSTANTS: ClassVar = {
-        "BATCH": BATCH, "WIDTH": WIDTH, "MAX_DEPTH": MAX_DEPTH, "EPS": EPS, "HEALTHY": HEALTHY,
+        "BATCH": BATCH,
+        "WIDTH": WIDTH,
+        "MAX_DEPTH": MAX_DEPTH,
+        "EPS": EPS,
+        "HEALTHY": HEALTHY,
         "INITIALIZATIONS": INITIALIZATIONS,
-    }  # fmt: skip
+    }
     _esm = script("gradient_flow")
 
     depth = Numbers(30, MIN_DEPTH, MAX_DEPTH).tag(sync=True)

@@ -196,8 +196,10 @@ class GraphStepper(Hero):
                 continue
             operands = " and ".join(self.graph[i].name for i in node.parents)
             made = f" = {node.op} of {operands}" if operands else ""
-            rows.append(f"{node.name}{made}: value {self.values[node.name]:.3g}, gradient "
-                        f"{self.gradients[node.name]:.3g}")  # fmt: skip
+            rows.append(
+                f"{node.name}{made}: value {self.values[node.name]:.3g}, gradient "
+                f"{self.gradients[node.name]:.3g}"
+            )
         return f"A graph of {len(rows)} nodes. {'; '.join(rows)}."
 
     def draw(self) -> Figure:
@@ -212,18 +214,36 @@ class GraphStepper(Hero):
             for p in node.parents:
                 parent = self.graph[p]
                 ax.annotate(
-                    "", (node.x - 0.36, node.y), (parent.x + 0.36, parent.y),
+                    "",
+                    (node.x - 0.36, node.y),
+                    (parent.x + 0.36, parent.y),
                     arrowprops={"arrowstyle": "->", "color": plotting.GRAY, "lw": 1.5},
-                )  # fmt: skip
+                )
             ax.text(
-                node.x, node.y - 0.24, label(self.graph, i), ha="center", va="center",
+                node.x,
+                node.y - 0.24,
+                label(self.graph, i),
+                ha="center",
+                va="center",
                 bbox={"boxstyle": "square,pad=0.2", "fc": "none", "ec": "none"},
-            )  # fmt: skip
-            ax.text(node.x, node.y, f"{values[i]:.3g}".replace("-", "−"),
-                    color=plotting.BLUE, ha="center", va="center")  # fmt: skip
+            )
+            ax.text(
+                node.x,
+                node.y,
+                f"{values[i]:.3g}".replace("-", "−"),
+                color=plotting.BLUE,
+                ha="center",
+                va="center",
+            )
             if not np.isnan(gradients[i]):
-                ax.text(node.x, node.y + 0.24, f"∂ {gradients[i]:.3g}".replace("-", "−"),
-                        color=plotting.ORANGE, ha="center", va="center")  # fmt: skip
+                ax.text(
+                    node.x,
+                    node.y + 0.24,
+                    f"∂ {gradients[i]:.3g}".replace("-", "−"),
+                    color=plotting.ORANGE,
+                    ha="center",
+                    va="center",
+                )
             ax.add_patch(_box(node))
         return fig
 
@@ -254,9 +274,13 @@ def _box(node: Node) -> Any:
     from matplotlib.patches import FancyBboxPatch
 
     return FancyBboxPatch(
-        (node.x - 0.36, node.y - 0.36), 0.72, 0.72, boxstyle="round,pad=0,rounding_size=0.08",
-        facecolor="none", edgecolor=plotting.GRAY,
-    )  # fmt: skip
+        (node.x - 0.36, node.y - 0.36),
+        0.72,
+        0.72,
+        boxstyle="round,pad=0,rounding_size=0.08",
+        facecolor="none",
+        edgecolor=plotting.GRAY,
+    )
 
 
 def _refuse(tensor: Tensor, called: dict[Tensor, str]) -> None:
@@ -304,8 +328,11 @@ def _layout(parents: Sequence[tuple[int, ...]]) -> list[tuple[float, float]]:
         for i in members:
             if parents[i]:
                 row[i] = sum(row[p] for p in parents[i]) / len(parents[i])
-                if any(row[p] == row[i] and p in parents[k] and depth[k] > column
-                       for p in parents[i] for k in range(i + 1, len(parents))):  # fmt: skip
+                if any(
+                    row[p] == row[i] and p in parents[k] and depth[k] > column
+                    for p in parents[i]
+                    for k in range(i + 1, len(parents))
+                ):
                     row[i] += 1
         free = -np.inf
         for i in sorted(members, key=row.__getitem__):

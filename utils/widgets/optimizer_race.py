@@ -245,9 +245,14 @@ class OptimizerRace(Hero):
             left.plot(*path.T, dash, color=color, lw=1.6)
             left.plot(*path[-1], "o", color=color, ms=9)
             left.annotate(
-                str(RACERS.index(name) + 1), path[-1], ha="center", va="center", fontsize=7,
-                color="white", annotation_clip=True,
-            )  # fmt: skip
+                str(RACERS.index(name) + 1),
+                path[-1],
+                ha="center",
+                va="center",
+                fontsize=7,
+                color="white",
+                annotation_clip=True,
+            )
             curve = np.maximum(loss(self.surface, path), 1e-8)
             label = f"{RACERS.index(name) + 1} {name}"
             right.semilogy(curve, dash, color=color, lw=1.6, label=label)

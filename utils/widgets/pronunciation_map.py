@@ -109,9 +109,12 @@ class PronunciationMap(Hero):
 
     STATE = ("word", "step", "temperature")
     CONSTANTS: ClassVar = {
-        "START": START, "END": END, "FIRST": FIRST, "LONGEST": LONGEST,
+        "START": START,
+        "END": END,
+        "FIRST": FIRST,
+        "LONGEST": LONGEST,
         "EXAMPLES": sorted(EXAMPLES.items()),
-    }  # fmt: skip
+    }
     _esm = script("pronunciation_map")
 
     word = Letters("phonetic", least=1, most=LONGEST_WORD, example="phonetic").tag(sync=True)

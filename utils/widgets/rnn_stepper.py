@@ -118,8 +118,15 @@ class RNNStepper(Hero):
         arrow = {"arrowstyle": "->", "color": plotting.GRAY, "lw": 1.5}
         back = arrow | {"color": plotting.ORANGE, "ls": "--"}
         for t, (x, h, g) in enumerate(zip(self.inputs, self.states, self.gradients, strict=True)):
-            ax.text(t, 0, "   " if np.isnan(h) else _text(h), bbox=box, color=plotting.BLUE,
-                    ha="center", va="center")  # fmt: skip
+            ax.text(
+                t,
+                0,
+                "   " if np.isnan(h) else _text(h),
+                bbox=box,
+                color=plotting.BLUE,
+                ha="center",
+                va="center",
+            )
             ax.text(t, -1.35, f"x{_subscript(t + 1)} = {_text(x)}", ha="center", va="center")
             ax.annotate("", (t, -0.35), (t, -1.1), arrowprops=arrow)
             ax.annotate("", (t - 0.3, 0), (t - 0.7, 0), arrowprops=arrow)

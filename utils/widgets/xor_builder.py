@@ -65,9 +65,7 @@ class XorBuilder(Hero):
     """
 
     STATE = ("w", "b", "v", "c")
-    CONSTANTS: ClassVar = {
-        "CORNERS": CORNERS.tolist(), "TARGETS": TARGETS.tolist(), "VIEW": VIEW,
-    }  # fmt: skip
+    CONSTANTS: ClassVar = {"CORNERS": CORNERS.tolist(), "TARGETS": TARGETS.tolist(), "VIEW": VIEW}
     _esm = script("xor_builder")
 
     w = Numbers(((1, 1), (1, -0.4)), -2, 2).tag(sync=True)
