@@ -16,9 +16,10 @@ from support.imports import imported
 from utils import progress as kept
 from utils.exercises import check, hint, solution
 from utils.exercises._agree import agree
-from utils.exercises._compare import Wrong, numbers, same, sizes, unpack
+from utils.exercises._compare import Wrong, grammar, numbers, same, sizes, unpack
 from utils.exercises._exercise import Exercise, UnknownExercise, chapters, exercises, find
 from utils.exercises._run import TimedOut, run
+from utils.exercises._slips import slips
 
 ROOT = Path(__file__).parent.parent
 LIMIT = 60  # s; patient where nothing hangs, for a busy machine
@@ -768,3 +769,169 @@ def test_recurrent_layers_have_the_weights_that_pytorch_counts(size):
     counts = [sum(p.numel() for p in layer.parameters()) for layer in layers]
     assert find("08.3").reference(size)[0] == counts[0]
     assert find("09.2").reference(size).tolist() == counts
+
+
+# ------------------------------------------------------------------ what no table foresees
+def affine():
+    """x·w + b, summed over the second axis of x; its check draws three sizes."""
+
+    def weighted(x, w, b):
+        return (x * w).sum(axis=1) - b
+
+    def test(answer, rng):
+        for _ in range(3):
+            n, d = sizes(rng, 2)
+            x, w, b = rng.normal(size=(n, d)), rng.normal(size=d), float(rng.normal())
+            agree(answer, (x, w, b), x @ w - b, "the scores")
+
+    exercise = Exercise("77.1", weighted, ("a", "b"), "why", is_value=False)
+    exercise.check(test)
+    return exercise
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (lambda x, w, b: b - x @ w, "the scores have the wrong sign"),
+        (lambda x, w, b: np.abs(x @ w - b), "the scores have lost their sign"),
+        (lambda x, w, b: 2 * (x @ w - b), "the scores are twice what they must be"),
+        (lambda x, w, b: (x @ w - b) / len(x), "the scores are x.shape[0] times too small"),
+        (lambda x, w, b: (x @ w - b)[::-1], "the scores are in reverse order"),
+        (lambda x, w, b: (x @ w - b).mean(), "the scores are averaged"),
+        (lambda x, w, b: np.round(x @ w - b), "the scores are rounded to whole numbers"),
+        (lambda x, w, b: x @ w, "b is not used: the result is that for b = 0"),
+        (lambda x, w, b: x @ w - 0.5, "the result is that for b = 0.5: is 0.5 written there?"),
+        (lambda x, w, b: x @ w - 2 * b, "2·b is used where b belongs"),
+        (lambda x, w, b: x @ w + b, "a + stands where a − belongs"),
+        (lambda x, w, b: (x * w).mean(axis=1) - b, "a mean is taken where a sum belongs"),
+        (lambda x, w, b: x @ w[::-1] - b, "w is reversed"),
+        (lambda x, w, b: np.tanh(x @ w - b), "a tanh is applied to the scores at the end"),
+        (lambda x, w, b: np.arange(len(x)), "weighted(np.array("),
+        (lambda x, w, b: x @ w - b + b**3 * x[:, 0], "weighted(np.array("),
+    ],
+)
+def test_a_result_is_held_against_the_truth_and_the_inputs(answer, text):
+    verdict = affine().judge(answer, LIMIT)
+    assert verdict.mark == "✘"
+    assert text in verdict.text
+    if text.startswith("weighted("):
+        assert verdict.text.startswith(text)
+        assert ") gives [" in verdict.text
+        assert ", must give [" in verdict.text
+
+
+def test_the_call_in_a_message_can_be_pasted_and_shows_the_failure():
+    exercise = affine()
+
+    def wrong(x, w, b):
+        return x @ w - b + b**3 * x[:, 0]
+
+    text = exercise.judge(wrong, LIMIT).text
+    call, came, due = re.fullmatch(r"(weighted\(.*\)) gives (.*), must give (.*)", text).groups()
+    for function, shown in ((wrong, came), (exercise.reference, due)):
+        np.testing.assert_allclose(eval(call, {"np": np, "weighted": function}), eval(shown), 1e-3)
+    assert len(call) < 100
+
+
+def test_a_cause_that_fits_one_input_only_is_not_named():
+    def answer(x, w, b):
+        right = x @ w - b
+        return 2 * right if len(x) == answer.first else right + x[:, 0] ** 3
+
+    answer.first = None
+
+    def counted(x, w, b):
+        answer.first = answer.first or len(x)
+        return answer(x, w, b)
+
+    assert affine().judge(counted, LIMIT).text.startswith("weighted(")
+
+
+def test_two_causes_that_fit_all_inputs_are_told_as_a_pair():
+    def difference(a, b):
+        return a - b
+
+    def test(answer, rng):
+        for _ in range(2):
+            a, b = rng.normal(size=(2, *sizes(rng, 1)))
+            agree(answer, (a, b), a - b, "the result")
+
+    exercise = Exercise("77.1", difference, ("a", "b"), "why", is_value=False)
+    exercise.check(test)
+    assert exercise.judge(lambda a, b: a + b, LIMIT).text == (
+        "b has the wrong sign; or: a + stands where a − belongs"
+    )
+
+
+def test_few_whole_numbers_are_no_proof():
+    def count(x):
+        return int((x > 0).sum())
+
+    def test(answer, rng):
+        for x in (np.array([1.0, -1.0]), np.array([2.0, 3.0])):
+            agree(answer, (x,), count(x), "the number")
+
+    exercise = Exercise("77.1", count, ("a", "b"), "why", is_value=False)
+    exercise.check(test)
+    assert exercise.judge(lambda x: 2 * count(x), LIMIT).text == (
+        "count(np.array([2.0, 3.0])) gives 4, must give 2"
+    )
+
+
+def test_numbers_of_the_answers_own_chance_are_named():
+    text = affine().judge(lambda x, w, b: np.random.default_rng().normal(size=len(x)), LIMIT).text
+    assert text.startswith("the same input gives another result each time")
+
+
+def test_whole_numbers_and_the_order_in_memory_must_not_matter():
+    def whole(x, w, b):
+        halves = np.zeros_like(x)
+        halves[...] = x * w / 2
+        return 2 * halves.sum(axis=1) - b
+
+    def memory(x, w, b):
+        rows = np.lib.stride_tricks.as_strided(x, strides=(8 * x.shape[1], 8))
+        return rows @ w - b
+
+    text = affine().judge(whole, LIMIT).text
+    assert text.startswith("an array of whole numbers goes wrong")
+    assert affine().judge(memory, LIMIT).text.startswith("the result depends on the order")
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (lambda x, w, b: x @ w - b if x > 0 else 0, "an `if` cannot decide for a whole array"),
+        (lambda x, w, b: x + x.sum(axis=1), "do not fit entry by entry"),
+        (lambda x, w, b: w @ x, "which must be equal"),
+        (lambda x, w, b: x[:, 100], "is beyond axis 1"),
+        (lambda x, w, b: x.sum(axis=2), "there is no axis 2"),
+        (lambda x, w, b: x @ w - c, "c is not defined"),  # noqa: F821 - the mistake
+        (lambda x, w, b: x[: b * 1.5], "must be a whole number"),
+        (lambda x, w, b: (x > 0) - (x < 0), "truth values cannot be subtracted"),
+    ],
+)
+def test_an_exception_comes_with_advice_and_its_line(answer, text):
+    told = affine().judge(answer, LIMIT).text
+    assert text in told
+    assert re.search(
+        r"\((ValueError|IndexError|AxisError|NameError|TypeError)\) \(line \d+: ", told
+    )
+
+
+def test_verbs_agree_with_the_name():
+    for name, be in (
+        ("the scores", "are"),
+        ("the loss", "is"),
+        ("lse of rows", "is"),
+        ("dX", "is"),
+    ):
+        assert grammar(name)["be"] == be
+
+
+@each(FUNCTIONS)
+def test_the_slips_of_a_solution_are_made_and_told(exercise):
+    made = slips(exercise.reference)
+    source = inspect.getsource(exercise.reference)
+    assert made or "while " in source
+    assert all(slip.text and "{" not in slip.text for slip in made)

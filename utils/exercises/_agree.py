@@ -126,7 +126,10 @@ class Suspicion:
         self._relations = [
             r for r in self._relations if all(explains(r, draw, self.part) for draw in known)
         ]
-        return list({r.kind: r for r in reversed(self._relations)}.values())[::-1]
+        first: dict[str, Relation] = {}
+        for relation in self._relations:
+            first.setdefault(relation.kind, relation)
+        return list(first.values())
 
 
 def agree(

@@ -46,8 +46,8 @@ ADVICE = {  # what NumPy's and Python's words mean, by a pattern of them
     r"^axis (\d+) is out of bounds for array of dimension (\d+)": (
         r"there is no axis \1 in an array with \2 axes, counted from 0"
     ),
-    r"^only integer scalar arrays can be converted|^only integers, slices|^'numpy.float64' object "
-    r"cannot be interpreted|^'float' object cannot be interpreted|must be integers or slices": (
+    r"^slice indices|^only integer scalar arrays can be converted|^only integers, slices|"
+    r"must be integers or slices|^'(numpy\.float64|float)' object cannot be interpreted": (
         "an index or a size must be a whole number: use // or int()"
     ),
     r"^only (length-1|0-dimensional|size-1) arrays can be converted": (

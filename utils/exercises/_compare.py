@@ -123,8 +123,9 @@ def same(
         raise Wrong(f"{what} {be} transposed: swap its two axes")
     if got.shape != expected.shape:
         raise Fact(_tell_shape(what, got.shape, expected.shape))
-    if guess and got.dtype.kind in "iu" and close(np.trunc(expected), got):
-        raise Wrong(f"{what} has lost its fractions: is an array of integers used?")
+    if got.dtype.kind in "iu" and np.all(np.abs(got - expected) < 1):
+        lost = f"{what} {grammar(what)['has']} lost {grammar(what)['its']} fractions"
+        raise Fact(f"{lost}: is an array of integers used?")
     got, expected = got.astype(float), expected.astype(float)
     for bad, name in ((np.isnan(got), "NaN"), (np.isinf(got), "infinite")):
         if np.any(bad & np.isfinite(expected)):

@@ -245,7 +245,11 @@ def _check_other_arrays(answer: Answer) -> None:
                 name: turn(value) if _is_float(value) else copied(value)
                 for name, value in draw.inputs.items()
             }
-            floats = {n: np.array(v, float) for n, v in values.items() if _is_float(draw.inputs[n])}
+            floats = {
+                n: np.array(v, float, order="C")
+                for n, v in values.items()
+                if _is_float(draw.inputs[n])
+            }
             return values | floats if usual else values
 
         def results(*args: Any, several: bool = len(draw.names) > 1) -> tuple[Any, ...]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 HARD_CODED = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 28, 32, 64, 100, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5,
               0.9, 0.99, 0.999, 1e-3, 1e-5, 1e-6, 1e-8)  # fmt: skip
+NOTHING = 1e-4  # a number below it does what 0 does
 CUTS = 1, 5, 10, 15, 20, 30, 50, 80, 88, 100, 500, 700, 709  # before exp, against an overflow
 FACTORS = {
     2: "twice what {it} must be",
@@ -475,13 +476,10 @@ def _of_solution(view: View) -> Iterator[Relation]:
                 when(text.replace("NAME", name), name, change)
                 for text, change in _CHANGED_NUMBERS.items()
             )
-            yield from (
-                when(
-                    f"the result is that for {name} = {constant}: is {constant} written "
-                    f"in place of {name}?", name, lambda s, c=constant: c,
-                )
-                for constant in HARD_CODED
-            )  # fmt: skip
+            for constant in HARD_CODED:
+                text = f"the result is that for {name} = {constant}: is {constant} written there?"
+                kind = f"{name} is 0" if constant < NOTHING else text
+                yield when(text, name, lambda s, c=constant: c, kind)
         elif isinstance(value, str):
             for other in {v for v in view.inputs.values() if isinstance(v, str)}:
                 yield when(f"{name} is read as {other!r}", name, lambda s, o=other: o)

@@ -193,6 +193,8 @@ def _(answer, rng):
         agree(answer, (1 / (1 + np.exp(-z)),), expected, "the derivative", quote="entry")
     saturated = np.array([0.0, 0.5, 1.0])
     agree(answer, (saturated,), [0.0, 0.25, 0.0], "the derivative", quote="entry")
+    if answer.warnings:
+        raise Wrong(f"right, but for y = 0 or 1 NumPy warns of a {answer.warnings[0]}: use y alone")
 
 
 @sigmoid_slope.mistakes

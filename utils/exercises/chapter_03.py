@@ -79,6 +79,10 @@ def _(answer, rng):
         agree(answer, (np.tanh(a), g), g / np.cosh(a) ** 2, "∂L/∂a", quote="entry")
     saturated, g = np.array([-1.0, 0.0, 1.0]), np.array([3.0, 5.0, 7.0])
     agree(answer, (saturated, g), [0.0, 5.0, 0.0], "∂L/∂a", quote="entry")
+    if answer.warnings:
+        raise Wrong(
+            f"right, but for y = ±1 NumPy warns of a {answer.warnings[0]}: y is all you need"
+        )
 
 
 @tanh_rule.mistakes

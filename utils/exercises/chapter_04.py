@@ -541,21 +541,35 @@ def variance_factor(z, f):
     return 1 / np.mean(f(z) ** 2)
 
 
+SOURCES = {
+    "z": "lambda z: z",
+    "ReLU": "lambda z: np.maximum(z, 0)",
+    "tanh": "np.tanh",
+    "the": "lambda z: 1 / (1 + np.exp(-z))",
+    "leaky": "lambda z: np.where(z > 0, z, {a} * z)",
+}
+SINE = "lambda z: {b} + np.sin(z)"
+
+
 @variance_factor.check
 def _(answer, rng):
     a, b = (float(v) for v in rng.uniform(0.2, 0.8, size=2))
     cases = {
         "z ↦ z": lambda z: z,
         "ReLU": lambda z: np.maximum(z, 0),
-        "tanh": np.tanh,
+        "tanh": lambda z: np.tanh(z),
         "the sigmoid": lambda z: 1 / (1 + np.exp(-z)),
         f"leaky ReLU with slope {a:.2f}": lambda z: np.where(z > 0, z, a * z),
-        f"z ↦ {b:.2f} + sin z": lambda z: b + np.sin(z),
+        f"{b:.2f} + sin z": lambda z: b + np.sin(z),
     }
     nodes, weights = np.polynomial.hermite_e.hermegauss(200)  # exact means, without the sample
-    z = rng.permutation(norm.ppf((np.arange(100_000) + 0.5) / 100_000))
+    count = 4 if hasattr(rng, "smallest") else 100_000
+    z = rng.permutation(norm.ppf((np.arange(count) + 0.5) / count))
     for name, f in cases.items():
+        f.source = SOURCES.get(name.split(" ")[0], SINE).format(a=a, b=b)
         expected = weights.sum() / (weights @ f(nodes) ** 2)
+        if count == 4:  # an example to read: few numbers are no integral
+            expected = 4 / sum(f(z) ** 2)
         agree(answer, (z, f), expected, f"c for {name}", rtol=5e-3)
 
 
