@@ -661,6 +661,7 @@ def test_a_mistake_that_shows_on_one_input_only_is_tried_on_a_second():
     inputs = []
 
     def test(answer, x):
+        x = x + len(inputs) / 8
         inputs.append(x)
         agree(answer, (x,), np.abs(x - 2))
 
@@ -668,6 +669,13 @@ def test_a_mistake_that_shows_on_one_input_only_is_tried_on_a_second():
     exercise.mistakes(lambda x: {"the sign is lost": x - 2})
     assert exercise.judge(lambda x: x - 2, LIMIT).text == "the sign is lost"
     assert len(inputs) == 4  # wrong at the first; three more were tried until it was wrong again
+
+
+def test_the_same_input_twice_is_one_input():
+    exercise = made(lambda x: np.abs(x - 2), lambda answer, x: agree(answer, (x,), np.abs(x - 2)))
+    exercise.mistakes(lambda x: {"the sign is lost": x - 2})
+    text = exercise.judge(lambda x: x - 2, LIMIT).text
+    assert text == "the result must be 1.0 at [0], got -1.0"
 
 
 def test_of_two_mistakes_that_look_alike_the_check_waits_for_an_input_that_tells_them_apart():

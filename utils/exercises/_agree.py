@@ -228,9 +228,9 @@ def _conclude(draws: Sequence[Draw], suspicion: Suspicion) -> None:
     if scores:
         best = max(scores, key=scores.get)
         suspicion.text = best.replace("{part}", suspicion.name) + suspicion.case
-        suspicion.is_named = True
+        suspicion.is_named = len({draw.key for draw in wrong}) >= DRAWS
         is_clear = list(scores.values()).count(scores[best]) == 1
-        if is_clear and len(wrong) >= DRAWS:
+        if is_clear and suspicion.is_named:
             raise Wrong(suspicion.text)
         return
     suspicion.text, suspicion.is_named = str(suspicion.fault), False

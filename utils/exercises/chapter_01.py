@@ -140,7 +140,7 @@ def _(answer, rng):
     z = rng.permutation(z)
     expected = [float(1 / (1 + (-Decimal(value)).exp())) for value in z]
     agree(answer, (z,), expected, "σ(z)", quote="entry", rtol=1e-12, atol=0, double=True)
-    if answer.warnings:
+    if answer.warnings and not answer.suspicion:
         raise Wrong(f"the values are right, but NumPy warns of an {answer.warnings[0]}")
     for number in (-1000.0, -300.0, -36.0, 0.0, 36.0, 1000.0):  # the task says "any z"
         expected = float(1 / (1 + (-Decimal(number)).exp()))

@@ -111,6 +111,8 @@ def _(answer, rng):
     allowed = np.array([[True, True, True], [True, False, True], [False, False, True]])
     expected = [[0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0, 1]]
     agree(answer, (z, allowed), expected, "the matrix of weights, for scores of ±2,000")
+    z, allowed = np.array([[-2000.0, 5.0]]), np.array([[True, False]])
+    agree(answer, (z, allowed), [[1, 0]], "the matrix of weights, for scores of ±2,000")
 
 
 @masked_weights.mistakes

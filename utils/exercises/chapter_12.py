@@ -480,6 +480,7 @@ def _(answer, rng):
         ([4], [0], 1.0),
         ([12, 12, 30, 30, 12], [0, 1, 11, 12, 1], 0.6),
         ([0, 1, 2], [9, 9, 8], 1.0),
+        ([99, 99, 4], [3, 3, 2], 1.0),
         ([1, 1, 1, 1], [0, 1, 2, 3], 0.25),
         ([0, 0, 0, 5], [7, 6, 6, 6], 0.75),
     ):
@@ -545,6 +546,8 @@ def _(answer, rng):
     log_w = np.array([[0.0, -2000.0], [-2000.0, -2000.0], [1000.0, 0.0]])
     expected = [-math.log(2), -2000.0, 1000 - math.log(2)]
     agree(answer, (log_w,), expected, "the bound of rows of very different heights")
+    log_w = np.array([[900.0, 900.0], [-900.0, -900.0]])
+    agree(answer, (log_w,), [900.0, -900.0], "the bound of rows of very different heights")
     agree(answer, (np.array([[-3.0], [5.0]]),), [-3.0, 5.0], "the bound of a single weight")
 
 

@@ -45,6 +45,7 @@ def _(answer, rng):
     for p, q, expected in (  # thin densities, only one of them, and both alike
         ([1e-7, 0.0, 3e-9], [3e-7, 0.0, 1e-9], [0.25, 0.5, 0.75]),
         ([0.0, 2.0], [5.0, 0.0], [0.0, 1.0]),
+        ([4e-9, 1e-8], [1e-9, 0.0], [0.8, 1.0]),
         ([4.0], [4.0], [0.5]),
         ([0.0], [0.0], [0.5]),
     ):
@@ -389,6 +390,7 @@ def _(answer, rng):
         *(((0.3, 0.0), 0.5, 0.5, 1), ((0.6, 0.0), 0.5, 0.5, 0)),  # the distance, not its square
         *(((0.4, 0.4), 0.5, 0.5, 0), ((0.3, 0.3), 0.5, 0.5, 1)),  # straight, not along the axes
         *(((0.3, 0.0), 0.5, 0.75, 0), ((0.3, 0.0), 0.5, 0.1, 1)),
+        *(((-0.7, 0.75), 1.0, 0.5, 0), ((0.6, -0.7), 1.0, 0.5, 1)),
     ):
         x = np.array([centers[1] + offset, [5.0, 5.0]])  # half of the points near a mode, or none
         agree(answer, (x, centers, radius, share), kept, "the number of modes", quote="all")
