@@ -1,4 +1,4 @@
-"""The record of step sizes: its runs begin alike when made again, its curvature is the Hessian's."""
+"""The record of step sizes: runs made again begin alike, and the curvature is the Hessian's."""
 
 import numpy as np
 import pytest

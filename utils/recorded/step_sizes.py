@@ -52,9 +52,9 @@ def train(factor: float, seed: int, *, steps: int = STEPS) -> dict[str, Any]:
     """Descend from W = 0 with a step size of `factor` times the limit at the start.
 
     Returns:
-        ``factor``, ``seed``, ``steps``, ``alpha``, the ``loss`` at the steps `KEPT`, ``final`` after
-        the last one, ``last_rise`` (the last step at which the loss rose, 0 if never), ``limit`` at
-        the start and ``limit_at_end``: 2/λ_max.
+        ``factor``, ``seed``, ``steps``, ``alpha``, the ``loss`` at the steps `KEPT`, ``final``
+        after the last one, ``last_rise`` (the last step at which the loss rose, 0 if never),
+        ``limit`` at the start and ``limit_at_end``: 2/λ_max.
 
     """
     x, labels = draw(seed)
