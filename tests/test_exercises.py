@@ -769,6 +769,24 @@ def test_other_right_answers_pass(id, answer):
 
 
 # ------------------------------------------------------------------ chapters 08 and 09: PyTorch
+def test_a_deviation_with_n_minus_1_standardizes_as_well():
+    def sample(train, test):
+        mean, deviation = train.mean(axis=0), train.std(axis=0, ddof=1)
+        return (train - mean) / deviation, (test - mean) / deviation
+
+    assert verdict_on(sample, id="04.8").mark == "✔"
+
+
+@each([e for e in FUNCTIONS if e.id != "01.3"])
+def test_a_solution_that_computes_in_float32_is_right(exercise):
+    def single(*args):
+        return exercise.reference(
+            *(a.astype(np.float32) if getattr(a, "dtype", None) == np.float64 else a for a in args)
+        )
+
+    assert exercise.judge(single, LIMIT).mark == "✔"
+
+
 @pytest.mark.parametrize("size", [(2, 3), (4, 4), (1, 5)])
 def test_recurrent_layers_have_the_weights_that_pytorch_counts(size):
     import torch

@@ -230,7 +230,7 @@ def _conclude(draws: Sequence[Draw], suspicion: Suspicion) -> None:
         suspicion.text = best.replace("{part}", suspicion.name) + suspicion.case
         suspicion.is_named = len({draw.key for draw in wrong}) >= DRAWS
         is_clear = list(scores.values()).count(scores[best]) == 1
-        if is_clear and suspicion.is_named:
+        if is_clear and suspicion.is_named and not all(d.says_little(part) for d in wrong):
             raise Wrong(suspicion.text)
         return
     suspicion.text, suspicion.is_named = str(suspicion.fault), False

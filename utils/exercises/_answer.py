@@ -63,6 +63,9 @@ ADVICE = {  # what NumPy's and Python's words mean, by a pattern of them
     r"^setting an array element with a sequence": (
         "an array is put where one number belongs, or rows have different lengths"
     ),
+    r"^'(float|int)' object (has no attribute|is not subscriptable)": (
+        "an argument may be one plain number: np.asarray(…) makes an array of it"
+    ),
     r"^Integers to negative integer powers": "whole numbers to a negative power: make them floats",
 }
 
@@ -127,11 +130,11 @@ class Answer:
         seen = len(self._log)
         try:
             value = self.function(*args)
-        except Stop:
+        except (Stop, Wrong):  # the second from a function that the check has given
             raise
         except BaseException as error:
             stack = traceback.extract_tb(error.__traceback__)
-            raise Wrong(tell(error) + tell_line(stack, self.function)) from None
+            raise Wrong(tell(error, advise=True) + tell_line(stack, self.function)) from None
         self.warnings = [str(entry.message) for entry in self._log[seen:]]
         for name, argument, kept in zip(self.names, args, before, strict=True):
             if not _equal(argument, kept):
@@ -159,13 +162,13 @@ def is_unanswered(value: Any, parts: bool = False) -> bool:
     return False
 
 
-def tell(error: BaseException) -> str:
-    """Type and message of an exception in one line that is the same in every run."""
+def tell(error: BaseException, advise: bool = False) -> str:
+    """Type and message of an exception in one line that is the same in every run, or advice."""
     name = type(error).__name__.lstrip("_")
     if isinstance(error, SystemExit):
         return f"{name}: exit() would end the notebook; hand the result back with `return`"
     text = re.sub(r"0x[0-9a-fA-F]+", "0x…", " ".join(str(error).split()))
-    for pattern, advice in ADVICE.items():
+    for pattern, advice in ADVICE.items() if advise else ():
         match = re.search(pattern, text)
         if match:
             return f"{match.expand(advice)} ({name})"

@@ -200,7 +200,7 @@ def written(value: Any) -> str:
         return f"np.array({value.tolist()!r}{kind})"
     if isinstance(value, list | tuple):
         inside = ", ".join(map(written, value))
-        return f"[{inside}]" if isinstance(value, list) else f"({inside},)".replace(",,", ",")
+        return f"[{inside}]" if isinstance(value, list) else f"({inside}{',' * (len(value) == 1)})"
     return repr(value.item() if hasattr(value, "item") else value)
 
 

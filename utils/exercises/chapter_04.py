@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import norm
 
 from utils.exercises._agree import agree
-from utils.exercises._compare import sizes
+from utils.exercises._compare import alike, sizes, unpack
 from utils.exercises._exercise import exercise
 
 
@@ -432,6 +432,11 @@ def _(answer, rng):
         train, test = rng.normal(1, 2, size=(n, d)), rng.normal(3, 4, size=(m, d))
         mean = sum(train) / n
         deviation = np.sqrt(sum((train - mean) ** 2) / n)
+        if n > 1 and not answer.suspicion:  # with n − 1 the deviation of train is 1 as well
+            pair = [(part - mean) / deviation * np.sqrt((n - 1) / n) for part in (train, test)]
+            given = unpack(answer(train, test), "train", "test")
+            if all(alike(*parts, 1e-6, 1e-9) for parts in zip(given, pair, strict=True)):
+                continue
         expected = {"train": (train - mean) / deviation, "test": (test - mean) / deviation}
         agree(answer, (train, test), expected)
 

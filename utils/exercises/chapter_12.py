@@ -261,6 +261,7 @@ def _(answer, rng):
     pair, outlier = np.array([[0.0], [2.0]]), np.array([[0.0]] * 9 + [[3.0]])
     for mu, threshold, count in (  # variances of 1 and 0.81; other spreads lie elsewhere
         *((pair, 1.0, 0), (pair, 0.99, 1), (outlier, 0.85, 0), (outlier, 0.8, 1)),
+        *((outlier, 1.0, 0), (2 * outlier, 4.0, 0), (2 * outlier, 3.0, 1)),
         *((2 * pair, 3.0, 1), (pair[:1], 0.5, 0), (pair * [1, 0, 2], 0.5, 2)),
         *((3 * pair, 9.0, 0), (pair * [2, 3], 4.0, 1), (pair * 0.5, 0.3, 0), (-pair, 0.5, 1)),
         *((np.array([[0.0], [1.0], [2.0]]), t, 0) for t in (1.5, 0.8)),
@@ -288,6 +289,9 @@ def _(mu, threshold):
             ((mu**2).mean(axis=0) > threshold).sum()
         ),
         "this is the range of μ: take the variance": (np.ptp(mu, axis=0) > threshold).sum(),
+        "this is the largest deviation: take the variance": (
+            (np.abs(mu - mu.mean(axis=0)).max(axis=0) > threshold).sum()
+        ),
         "this is the mean deviation: take the variance": (
             (np.abs(mu - mu.mean(axis=0)).mean(axis=0) > threshold).sum()
         ),

@@ -654,7 +654,7 @@ def _(answer, rng):
         return float(numbers(answer(x), "the diversity", ()))
 
     full, copies = score(images), score(np.repeat(images[:1], n, axis=0))
-    if not np.isclose(copies, 0, atol=1e-9):
+    if not np.isclose(copies, 0, atol=1e-6):
         if np.isclose(copies, full, rtol=0.3):
             raise Wrong("copies of one image score as high: compare images, not the pixels of one")
         raise Wrong(f"{n} copies of one image must score 0, got {copies:.3g}")
@@ -667,6 +667,10 @@ def _(answer, rng):
     alike = np.stack([rng.permutation(images[0].ravel()).reshape(h, w) for _ in range(n)])
     if score(alike) < 1e-6:
         raise Wrong("images of one brightness that differ elsewhere must score more than 0")
+    lone = np.full((n, h, w), 0.5)
+    lone[0] = 1.0
+    if score(lone) < 1e-6:
+        raise Wrong("one white image among gray ones must score more than 0")
     order = rng.permutation(n)
     if not np.isclose(score(images[order]), full):
         raise Wrong("the score changes with the order of the images: compare all, not neighbors")
@@ -681,6 +685,9 @@ diversity.wrongs(
         "take a mean, not a sum": lambda images: images.var(axis=0).sum() * len(images),
         "different images must score more than 0": lambda images: 0 * images.sum(),
         "half of the images replaced": lambda images: float(np.ptp(images, axis=0).max() > 0),
+        "one white image among gray ones": lambda images: np.median(
+            np.abs(images - np.median(images, axis=0))
+        ),
         "images of one brightness": lambda images: images.mean(axis=(1, 2)).std(),
         "copies of one image must score 0": lambda images: 1 + 9 * images.var(axis=0).sum(),
     }
