@@ -961,3 +961,23 @@ def test_the_slips_of_a_solution_are_made_and_told(exercise):
     source = inspect.getsource(exercise.reference)
     assert made or "while " in source
     assert all(slip.text and "{" not in slip.text for slip in made)
+
+
+def test_an_example_with_numbers_comes_before_one_without():
+    def halves(x):
+        return x / 2
+
+    def test(answer, rng):
+        for x in (np.array([]), rng.normal(size=3)):
+            agree(answer, (x,), x / 2, "the halves")
+
+    exercise = Exercise("77.1", halves, ("a", "b"), "why", is_value=False)
+    exercise.check(test)
+    text = exercise.judge(lambda x: np.append(x**3, [1.0, x.sum()]), LIMIT).text
+    assert "np.array([])" not in text
+    assert text.startswith("the halves have shape (5,), must have (3,)")
+
+
+def test_one_number_in_place_of_an_array_is_asked_for():
+    with pytest.raises(Wrong, match=r"^the mean must be one number, has shape \(3, 4\): is a sum"):
+        same(A, 1.0, "the mean")

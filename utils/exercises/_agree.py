@@ -65,6 +65,20 @@ class Draw:
             v.tobytes() if hasattr(v, "tobytes") else repr(v) for v in self.inputs.values()
         )
 
+    @functools.cached_property
+    def count(self) -> int:
+        """How many numbers the inputs hold."""
+        import numpy as np
+
+        return sum(np.size(value) for value in self.inputs.values())
+
+    @functools.cached_property
+    def is_empty(self) -> bool:
+        """Whether an input holds no numbers."""
+        import numpy as np
+
+        return any(np.size(value) == 0 for value in self.inputs.values())
+
     def size(self, part: int) -> int:
         """How many numbers this result must hold."""
         import numpy as np

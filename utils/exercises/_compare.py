@@ -153,6 +153,10 @@ def _arrays(value: tuple) -> list[Any]:
 def _tell_shape(what: str, got: tuple[int, ...], wanted: tuple[int, ...]) -> str:
     """What is wrong with a shape, and what may have caused it."""
     has = grammar(what)["has"]
+    if not wanted:
+        return (
+            f"{what} must be one number, {has} shape {got}: is a sum, a mean or an index missing?"
+        )
     return f"{what} {has} shape {got}, must have {wanted}{_shape_remark(got, wanted)}"
 
 
@@ -164,8 +168,6 @@ def _shape_remark(got: tuple[int, ...], wanted: tuple[int, ...]) -> str:
         return ": an axis of length 1 is missing, use keepdims=True or [:, None]"
     if not got:
         return ": one number, where is the array? A sum or mean runs over too many axes"
-    if not wanted:
-        return ": one number is asked for, so a sum or a mean is missing, or an index"
     if sorted(got) == sorted(wanted):
         return ": the axes stand in another order"
     if math.prod(got) == math.prod(wanted):

@@ -101,9 +101,12 @@ def _failure(answer: Answer, test: Callable[[Answer, np.random.Generator], None]
     if _is_random(answer, suspicion.first, suspicion.part):
         return "the same input gives another result each time: draw no random numbers of your own"
     is_fact = isinstance(suspicion.fault, Fact)
-    found = [_told(answer, draw, suspicion.part, is_fact) for draw in _draws(answer, test)]
-    short = [text for text in found if text]
-    return min(short, key=len) if short else f"{suspicion.fault}{suspicion.case}"
+    found = [
+        (draw.is_empty, len(text), text)
+        for draw in _draws(answer, test)
+        if (text := _told(answer, draw, suspicion.part, is_fact))
+    ]
+    return min(found)[-1] if found else f"{suspicion.fault}{suspicion.case}"
 
 
 def _is_random(answer: Answer, draw: Draw, part: int) -> bool:
@@ -120,10 +123,8 @@ def _draws(answer: Answer, test: Callable[[Answer, np.random.Generator], None]) 
         with contextlib.suppress(Exception):
             test(answer, Small(seed, smallest))
     part = answer.suspicion.part
-    few = sorted(
-        (draw for draw in answer.draws if draw.got is not None and _is_usable(draw, part)),
-        key=lambda draw: sum(np.size(v) for v in draw.inputs.values()),
-    )
+    usable = (draw for draw in answer.draws if draw.got is not None and _is_usable(draw, part))
+    few = sorted(usable, key=lambda draw: (draw.is_empty, draw.count))
     return few[: 2 * TRIES]
 
 
@@ -275,7 +276,7 @@ def _unlike(draws: Iterable[Draw]) -> list[Draw]:
     for draw in draws:
         if draw.got is not None:
             found.setdefault(tuple(np.shape(v) for v in draw.inputs.values()), draw)
-    return sorted(found.values(), key=lambda d: sum(np.size(v) for v in d.inputs.values()))[:UNLIKE]
+    return sorted(found.values(), key=lambda draw: draw.count)[:UNLIKE]
 
 
 def _is_float(value: Any) -> bool:
