@@ -43,7 +43,7 @@ def survivors(chapter: str) -> set[tuple[str, str]]:
                     answer = mutant() if exercise.is_value else mutant
                 except Exception:  # an expression that cannot be computed was refused by Python
                     continue
-                judge = partial(exercise.judge, answer, LIMIT)
+                judge = partial(exercise.judge, answer, LIMIT, is_brief=True)
                 if judge_apart(judge, LIMIT).mark == "✔":
                     found.add((exercise.id, f"{change} #{count[change]}"))
     return found

@@ -227,6 +227,8 @@ def agree(
             same(got[part], truth[part], names[part], rtol, atol, given=given, guess=False)
         except Wrong as fault:
             answer.suspicion = Suspicion(part, names[part], fault, case, draw)
+            if answer.is_brief:
+                raise
     if answer.suspicion:
         _conclude(answer.draws, answer.suspicion)
 

@@ -85,6 +85,7 @@ class Answer:
         draws: the inputs on which `agree` has tried the function so far.
         suspicion: what `agree` has found wrong so far, if anything.
         is_watched: whether `agree` is to keep the draws without a verdict.
+        is_brief: whether a wrong result is enough, and nobody asks for its cause.
         has_answered: whether a call has come back with a result.
 
     Raises:
@@ -107,6 +108,7 @@ class Answer:
         self.draws: list[Any] = []  # for `agree`, which fills them
         self.suspicion: Any = None
         self.is_watched = False
+        self.is_brief = False
         self.has_answered = False
         self.names = tuple(inspect.signature(reference).parameters)
         wanted = f"{reference.__name__}({', '.join(self.names)})"

@@ -88,7 +88,7 @@ def examine(
                 _check_other_arrays(answer)
                 return
     except Wrong:
-        if not answer.suspicion:
+        if not answer.suspicion or answer.is_brief:
             raise
     if answer.suspicion.is_named:
         raise Wrong(answer.suspicion.text)

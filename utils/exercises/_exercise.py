@@ -162,8 +162,12 @@ class Exercise:
                 found[message] = function(*args)
         return found
 
-    def judge(self, answer: Any, limit: float) -> Verdict:
-        """Try `answer` for at most `limit` seconds; the same answer earns the same verdict."""
+    def judge(self, answer: Any, limit: float, *, is_brief: bool = False) -> Verdict:
+        """Try `answer` for at most `limit` seconds; the same answer earns the same verdict.
+
+        With `is_brief` nobody looks for the cause of a wrong result, which takes longer than to
+        find that it is wrong.
+        """
         import numpy as np
 
         from utils.exercises._examine import examine
@@ -176,6 +180,7 @@ class Exercise:
                 warnings.simplefilter("always")
                 if not self.is_value:
                     answer = Answer(answer, self.reference, self._mistakes, log)
+                    answer.is_brief = is_brief
                     task = functools.partial(examine, answer, self.test, rng)
                 elif callable(answer):
                     raise Wrong(f"the answer is a value, not a function: assign it to {self.name}")
