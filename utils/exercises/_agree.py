@@ -38,6 +38,12 @@ class Draw:
     rtol: float
     atol: float
     _views: dict[int, View] = field(default_factory=dict)
+    _scores: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    @functools.cached_property
+    def wrong(self) -> list[bool]:
+        """For each result, whether it is not the truth."""
+        return [self.is_wrong(part) for part in range(len(self.truth))]
 
     def is_wrong(self, part: int) -> bool:
         """Whether this result is not the truth."""
@@ -45,6 +51,11 @@ class Draw:
 
     def score(self, mistake: str, part: int) -> int:
         """How many results a mistake explains; 0 if not this one."""
+        if (mistake, part) not in self._scores:
+            self._scores[mistake, part] = self._score(mistake, part)
+        return self._scores[mistake, part]
+
+    def _score(self, mistake: str, part: int) -> int:
         known = self.mistakes()
         if self.got is None or mistake not in known:
             return int(self.got is None and mistake not in known)
@@ -130,13 +141,15 @@ class Suspicion:
     first: Draw
     text: str = ""  # what is known so far
     is_named: bool = False  # whether the text names a cause
-    _relations: list[Relation] | None = None
+    _relations: list[Relation] | None = None  # those that have explained the first draws
+    _tried: int = 0  # how many draws these are
 
     def relations(self, draws: Sequence[Draw]) -> list[Relation]:
         """What explains all draws so far, one relation of each kind."""
         if self._relations is None:
             self._relations = explain(self.first, self.part)
-        known = [draw for draw in draws if draw is not self.first]
+        known = [draw for draw in draws[self._tried :] if draw is not self.first]
+        self._tried = len(draws)
         self._relations = [
             r for r in self._relations if all(explains(r, draw, self.part) for draw in known)
         ]
@@ -236,7 +249,7 @@ def agree(
 def _conclude(draws: Sequence[Draw], suspicion: Suspicion) -> None:
     """Raise `Wrong` once one mistake has explained enough, or if none explains all draws."""
     part, scores = suspicion.part, {}
-    wrong = [draw for draw in draws if draw.is_wrong(part)]
+    wrong = [draw for draw in draws if draw.wrong[part]]
     for mistake in dict.fromkeys(m for draw in draws for m in draw.mistakes()):
         explained = [draw.score(mistake, part) for draw in draws]
         if all(explained):

@@ -115,6 +115,12 @@ def _shown(node: ast.AST, names: list[str]) -> str:
     return f" {text}" if inside <= {*names, "np", "len"} and len(text) <= SHORT else ""
 
 
+def _the(word: str, node: ast.AST, names: list[str]) -> str:
+    """Name a factor or a term if it can be shown: the factor 1 - p; else: a factor."""
+    shown = _shown(node, names)
+    return f"the {word}{shown}" if shown else f"a {word}"
+
+
 def _changes(node: ast.AST, names: list[str]) -> Iterator[tuple[str, ast.AST | None]]:
     """What can stand in a node's place, with what to tell of it; None takes it out."""
     match node:
@@ -185,12 +191,12 @@ def _dropped(
     """One operand without the other."""
     match op:
         case ast.Mult():
-            yield f"the factor{_shown(right, names)} is missing", left
-            yield f"the factor{_shown(left, names)} is missing", right
+            yield f"{_the('factor', right, names)} is missing", left
+            yield f"{_the('factor', left, names)} is missing", right
             for one in (left, right):
                 other = right if one is left else left
                 again = ast.BinOp(ast.BinOp(left, ast.Mult(), right), ast.Mult(), one)
-                yield f"the factor{_shown(one, names)} comes once too often", again
+                yield f"{_the('factor', one, names)} comes once too often", again
                 turned = ast.BinOp(ast.Constant(1), ast.Sub(), one)
                 yield (
                     f"1 minus{_shown(one, names) or ' a factor'} stands where it belongs itself",
@@ -210,11 +216,11 @@ def _dropped(
                 (ast.BinOp(left, op, ast.BinOp(right, ast.Pow(), ast.Constant(2)))),
             )
         case ast.Add():
-            yield f"the term{_shown(right, names)} is missing", left
-            yield f"the term{_shown(left, names)} is missing", right
+            yield f"{_the('term', right, names)} is missing", left
+            yield f"{_the('term', left, names)} is missing", right
             for one, other in ((left, right), (right, left)):
                 twice = ast.BinOp(ast.Constant(2), ast.Mult(), one)
-                yield f"the term{_shown(one, names)} comes twice", ast.BinOp(twice, op, other)
+                yield f"{_the('term', one, names)} comes twice", ast.BinOp(twice, op, other)
         case ast.Sub():
             yield f"the term −{(_shown(right, names) or ' …').strip()} is missing", left
             yield "a difference has the wrong sign", ast.BinOp(right, op, left)
