@@ -568,7 +568,7 @@ step_that_breaks_nesterov.wrongs(
         "plain descent runs away, too": 2.5,
         "plain descent is still": 2.0,
         "a step size is more than 0": -1.5,
-        "α has shape (2,)": [1.4, 1.6],
+        "α must be one number": [1.4, 1.6],
     }
 )
 
