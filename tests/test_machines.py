@@ -70,6 +70,10 @@ def test_chapters_run_with_triton_beside_them(monkeypatch, tmp_path, installed):
     assert shell.env["COURSE_BUDGET"] == "smoke"
     path = ["before"] if installed else [str(tmp_path), "before"]
     assert shell.env["PYTHONPATH"].split(os.pathsep) == path
+    clash, chapters = shell.commands  # apart: all of tests/ has the quick budget
+    assert clash[-1] == "tests/machines"
+    assert chapters[-1] == "chapters"
+    assert "tests/machines" not in chapters
 
 
 def test_default_wheels_come_from_the_index_that_users_have(monkeypatch, tmp_path):
