@@ -192,17 +192,20 @@ def test_a_penalized_critic_mixes_no_samples():
     assert (other(x)[:3] - other(x[:3])).abs().max() > 1e-4
 
 
+FOLDED = {
+    "w0": (1568, 32),
+    "b0": (1568,),
+    "w1": (32, 16, 4, 4),
+    "b1": (16,),
+    "w2": (16, 1, 4, 4),
+    "b2": (1,),
+}
+
+
 def test_folded_weights_draw_what_the_network_draws(keras_G):
     z = gan.latents(20)
     weights = gan.fold(keras_G)
-    assert {name: array.shape for name, array in weights.items()} == {
-        "w0": (1568, 32),
-        "b0": (1568,),
-        "w1": (32, 16, 4, 4),
-        "b1": (16,),
-        "w2": (16, 1, 4, 4),
-        "b2": (1,),
-    }
+    assert {name: array.shape for name, array in weights.items()} == FOLDED
     images = gan.apply_folded(weights, z)
     np.testing.assert_allclose(images, gan.generate(keras_G, z), atol=1e-5)
 
@@ -328,13 +331,7 @@ def test_the_penalty_on_pictures_equals_one_gradient_for_each():
 
 
 # ------------------------------------------------------------------ the record
-SIZES = {
-    "w0": (1568, 32),
-    "b0": (1568,),
-    "w1": (32, 16, 4, 4),
-    "b1": (16,),
-    "w2": (16, 1, 4, 4),
-    "b2": (1,),
+SIZES = FOLDED | {
     "anchors": (10, 32),
     "lsgan": (12, 28, 28),
     "wgan_gp": (12, 28, 28),

@@ -179,7 +179,7 @@ def tables(document: Document) -> Iterator[str]:
 def claims_and_exercises(document: Document) -> Iterator[str]:
     if not document.is_lesson:
         return
-    calls = [_calls(cell.source) for cell in document.code]
+    calls = [calls_of(cell.source) for cell in document.code]
     claims = sum(name == "claim" for cell_calls in calls for name, _ in cell_calls)
     if claims < MIN_CLAIMS:
         yield f"{claims} claims; at least {MIN_CLAIMS} are due"
@@ -323,7 +323,7 @@ CHECKS = (
 )
 
 
-def _calls(source: str) -> list[tuple[str, object]]:
+def calls_of(source: str) -> list[tuple[str, object]]:
     """Names and first arguments of the calls in a cell, in the order of the lines."""
     nodes = [node for node in _nodes(source) if isinstance(node, ast.Call)]
     nodes.sort(key=lambda node: (node.lineno, node.col_offset))

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.notebooks.course import chapter_of
+from tests.notebooks.form import calls_of
 from tests.notebooks.normal_form import FOLD_CODE, FOLD_OUTPUT, GOING_DEEPER
 from utils.exercises._exercise import exercises
 from utils.questions import QUESTIONS
@@ -95,7 +96,7 @@ def predictions(document: Document) -> Iterator[str]:
     asked: list[str] = []
     waiting: set[str] = set()
     for cell in document.code:
-        calls = _named_calls(cell)
+        calls = calls_of(cell.source)
         new = [first for name, first in calls if name == "predict"]
         asked += new
         told = [first for name, first in calls if name == "reveal"]
@@ -189,19 +190,8 @@ def _tags(cell: NotebookNode) -> set[str]:
     return set(cell.metadata.get("tags", []))
 
 
-def _named_calls(cell: NotebookNode) -> list[tuple[str, object]]:
-    """Names and first arguments of the calls of plain functions, in the order of the lines."""
-    nodes = [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Call)]
-    nodes.sort(key=lambda node: (node.lineno, node.col_offset))
-    return [
-        (node.func.id, getattr(next(iter(node.args), None), "value", None))
-        for node in nodes
-        if isinstance(node.func, ast.Name)
-    ]
-
-
 def _calls(cell: NotebookNode) -> list[str]:
-    return [name for name, _ in _named_calls(cell)]
+    return [name for name, _ in calls_of(cell.source)]
 
 
 def _defined(tree: ast.AST) -> set[str]:

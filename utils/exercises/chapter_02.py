@@ -682,10 +682,7 @@ def _(answer, rng):
     import torch
 
     from utils.datasets import load_digits
-
-    def coarse(images):
-        blocks = images.reshape(-1, 7, 4, 7, 4).mean(axis=(2, 4))
-        return blocks.reshape(-1, 49).astype(np.float32)
+    from utils.recorded.step_sizes import coarse
 
     digits = load_digits(full=False)
     centers = np.array([[4, 0, 0], [0, 4, 0], [0, 0, 4], [-4, -4, 0]])
@@ -694,7 +691,7 @@ def _(answer, rng):
     tasks = {
         "points of four clouds": (clouds, places, 4, 200, 0.9),
         "digits": (
-            np.concatenate([coarse(digits.x_train[:1000]), coarse(digits.x_test)]),
+            np.float32(np.concatenate([coarse(digits.x_train[:1000]), coarse(digits.x_test)])),
             np.concatenate([digits.y_train[:1000], digits.y_test]).astype(np.int64), 10, 1000, 0.8,
         ),
     }  # fmt: skip

@@ -29,9 +29,14 @@ def draw(seed: int) -> tuple[np.ndarray, np.ndarray]:
     some = np.arange(1000)
     if seed:
         some = np.random.default_rng(seed).permutation(len(digits.x_train))[:1000]
-    images = digits.x_train[some]
-    blocks = images.reshape(-1, 7, 4, 7, 4).mean(axis=(2, 4)).reshape(len(images), 49)
-    return np.column_stack([blocks, np.ones(len(images))]).astype(float), digits.y_train[some]
+    pixels = coarse(digits.x_train[some])
+    return np.column_stack([pixels, np.ones(len(pixels))]), digits.y_train[some]
+
+
+def coarse(images: np.ndarray) -> np.ndarray:
+    """Return the means of the blocks of 4 × 4 pixels: (N, 28, 28) → (N, 49)."""
+    blocks = images.reshape(-1, 7, 4, 7, 4).mean(axis=(2, 4))
+    return blocks.reshape(len(images), 49).astype(float)
 
 
 def largest_eigenvalue(w: np.ndarray, x: np.ndarray, rounds: int = 200) -> float:
