@@ -1,8 +1,8 @@
-"""How good an answer is: accuracy, errors of numbers and of sequences, distances of sets."""
+"""How good an answer is: accuracy, errors of numbers and sequences, boxes found, sets compared."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -92,6 +92,256 @@ def error_rate(answers: Sequence[Tokens], right: Sequence[Sequence[Tokens]]) -> 
     """
     edits, tokens = zip(*map(edits_to_nearest, answers, right), strict=True)
     return sum(edits) / sum(tokens)
+
+
+# ---------------------------------------------------------------- boxes
+
+# as COCO has them; .9 is one rounding lower there, and so it is here
+IOU_THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).tolist())
+
+
+class Detections(NamedTuple):
+    """What a detector says about one image: `boxes` (n, 4), `scores` (n,), `labels` int64 (n,).
+
+    Boxes are (x1, y1, x2, y2) in the unit of the true ones.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+
+
+class PrecisionRecall(NamedTuple):
+    """The curve of one class, detections of all images together, the surest first.
+
+    After the first k of them `precision` (n,) holds the share of hits among these k, `recall` (n,)
+    the share of true boxes that they hit, and `scores` (n,) the score of the k-th.
+    """
+
+    scores: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
+
+    def at(self, score: float) -> tuple[float, float]:
+        """Precision and recall of the detections with at least this `score`; of none NaN and 0."""
+        k = np.count_nonzero(self.scores >= score)
+        return (float(self.precision[k - 1]), float(self.recall[k - 1])) if k else (np.nan, 0.0)
+
+
+def iou(boxes: ArrayLike, others: ArrayLike) -> np.ndarray:
+    """Intersection over union of each of `boxes` (N, 4) with each of `others` (M, 4): (N, M).
+
+    Boxes are (x1, y1, x2, y2) in any unit. One without area has IoU 0 with all.
+
+    Raises:
+        ValueError: a shape is another, a number is not finite, x2 < x1 or y2 < y1.
+
+    """
+    a, b = _boxes(boxes, "boxes")[:, None], _boxes(others, "others")
+    upper_left = np.maximum(a[..., :2], b[:, :2])
+    lower_right = np.minimum(a[..., 2:], b[:, 2:])
+    intersection = _areas(np.maximum(lower_right - upper_left, 0))
+    union = _areas(a[..., 2:] - a[..., :2]) + _areas(b[:, 2:] - b[:, :2]) - intersection
+    return np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
+
+
+def non_maximum_suppression(
+    boxes: ArrayLike, scores: ArrayLike, threshold: float = 0.45, most: int = 100
+) -> np.ndarray:
+    """Keep the surest box, drop what overlaps it too much, go on with the rest.
+
+    Returns int64 indices of the kept among `boxes` (N, 4), by `scores` (N,), the surest first, at
+    most `most`. A box is dropped whose IoU with a kept one is greater than `threshold`. Of equal
+    scores the first counts as the surer. For boxes of several classes, call it for each.
+
+    Raises:
+        ValueError: boxes as in `iou`, scores that are not finite or not one a box, a threshold
+            outside 0 … 1.
+
+    """
+    boxes = _boxes(boxes, "boxes")
+    scores = _scores(scores, len(boxes), "scores")
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"threshold: expected an IoU from 0 to 1, got {threshold}")
+    left, kept = np.argsort(-scores, kind="stable"), []
+    while left.size and len(kept) < most:
+        best, rest = left[0], left[1:]
+        kept.append(best)
+        left = rest[iou(boxes[[best]], boxes[rest])[0] <= float(threshold)]
+    return np.array(kept, np.int64)
+
+
+def precision_recall(
+    detections: Sequence[Detections],
+    truths: Sequence[tuple[ArrayLike, ArrayLike]],
+    label: int,
+    threshold: float = 0.5,
+    most: int = 100,
+) -> PrecisionRecall:
+    """Precision and recall of one class, as they are: nothing is smoothed.
+
+    `detections` and `truths` (boxes, labels) are one an image. In each image a detection, the
+    surest first, hits the true box of its class that it overlaps most and that no surer one has
+    hit, if their IoU reaches `threshold`. Only the `most` surest of a class count in an image.
+
+    Raises:
+        ValueError: other than one truth for each of the detections, boxes as in `iou`, scores or
+            labels that are not one a box, a threshold outside 0 … 1, no true box of the class.
+
+    """
+    _check_thresholds([threshold])
+    scores, overlaps, count = _of_class(*_images(detections, truths), label, most)
+    if not count:
+        raise ValueError(f"recall needs true boxes, and class {label} has none")
+    return _curve(scores, overlaps, count, threshold)
+
+
+def average_precision(
+    detections: Sequence[Detections],
+    truths: Sequence[tuple[ArrayLike, ArrayLike]],
+    classes: int,
+    thresholds: Sequence[float] = IOU_THRESHOLDS,
+    most: int = 100,
+    points: Literal["101", "all", "11"] = "101",
+) -> np.ndarray:
+    """Area under the curve of `precision_recall`, for T IoU thresholds and C classes: (T, C).
+
+    A class without true boxes gets NaN, so mAP is ``np.nanmean(…)``. Before the area is taken, each
+    precision becomes the best one at its recall or beyond. `points` are the recalls where it is
+    read: "101" as COCO does, "all" as PASCAL VOC does since 2010, "11" as VOC did before.
+
+    Source: T.-Y. Lin et al. (2014), arXiv:1405.0312; M. Everingham et al. (2010),
+    doi:10.1007/s11263-009-0275-4.
+
+    Raises:
+        ValueError: as in `precision_recall`; labels outside 0 … `classes` − 1; other `points`.
+
+    """
+    _check_thresholds(thresholds)
+    if points not in ("101", "all", "11"):
+        raise ValueError(f'points: expected "101", "all" or "11", got {points!r}')
+    images = _images(detections, truths, classes)
+    table = np.full((len(thresholds), classes), np.nan)
+    for label in range(classes):
+        scores, overlaps, count = _of_class(*images, label, most)
+        if count:
+            for t, threshold in enumerate(thresholds):
+                curve = _curve(scores, overlaps, count, threshold)
+                table[t, label] = _area_under(curve, points)
+    return table
+
+
+def _of_class(
+    detections: list[Detections], truths: list[tuple], label: int, most: int
+) -> tuple[list[np.ndarray], list[np.ndarray], int]:
+    """One class image by image: scores (n,), the surest first, and IoUs with true boxes (n, m).
+
+    And the number of true boxes in all images.
+    """
+    scores, overlaps = [], []
+    for (boxes, all_scores, labels), (true_boxes, true_labels) in zip(
+        detections, truths, strict=True
+    ):
+        found = np.flatnonzero(labels == label)
+        found = found[np.argsort(-all_scores[found], kind="stable")[:most]]
+        scores.append(all_scores[found])
+        # turned round, because COCO takes the last of equal IoUs and argmax the first
+        overlaps.append(iou(boxes[found], true_boxes[true_labels == label][::-1]))
+    return scores, overlaps, sum(each.shape[1] for each in overlaps)
+
+
+def _curve(
+    scores: list[np.ndarray], overlaps: list[np.ndarray], count: int, threshold: float
+) -> PrecisionRecall:
+    order = np.argsort(-np.concatenate(scores), kind="stable")
+    hits = np.concatenate([_hits(each, threshold) for each in overlaps])[order]
+    hits_so_far = np.cumsum(hits)
+    k = np.arange(1, len(hits) + 1)
+    return PrecisionRecall(np.concatenate(scores)[order], hits_so_far / k, hits_so_far / count)
+
+
+def _hits(overlaps: np.ndarray, threshold: float) -> np.ndarray:
+    """Match detections, the surest first, to truths by their IoU (n, m): bool (n,)."""
+    hits, free = np.zeros(len(overlaps), bool), overlaps.copy()
+    if free.size:
+        for i, row in enumerate(free):
+            best = row.argmax()
+            if row[best] >= threshold:
+                hits[i] = True
+                free[:, best] = -1  # a truth is hit once
+    return hits
+
+
+def _area_under(curve: PrecisionRecall, points: str) -> float:
+    best_beyond = np.maximum.accumulate(curve.precision[::-1])[::-1]
+    if points == "all":
+        return float(np.diff(curve.recall, prepend=0) @ best_beyond)
+    recalls = np.linspace(0, 1, int(points))
+    # a recall that is never reached has precision 0
+    return float(np.append(best_beyond, 0)[np.searchsorted(curve.recall, recalls)].mean())
+
+
+def _areas(sides: np.ndarray) -> np.ndarray:
+    return sides[..., 0] * sides[..., 1]
+
+
+def _boxes(boxes: ArrayLike, name: str) -> np.ndarray:
+    boxes = np.asarray(boxes)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f"{name}: expected boxes (n, 4), got shape {boxes.shape}")
+    boxes = boxes.astype(np.result_type(boxes, np.float32), copy=False)
+    wrong = ~(np.isfinite(boxes).all(1) & (boxes[:, :2] <= boxes[:, 2:]).all(1))
+    if wrong.any():
+        i = int(wrong.argmax())
+        raise ValueError(
+            f"{name}[{i}]: expected finite x1 ≤ x2 and y1 ≤ y2, got {boxes[i].tolist()}"
+        )
+    return boxes
+
+
+def _scores(scores: ArrayLike, count: int, name: str) -> np.ndarray:
+    scores = np.asarray(scores)
+    if scores.shape != (count,) or not np.isfinite(scores).all():
+        found = f"{scores.shape}" if scores.shape != (count,) else "numbers that are not"
+        raise ValueError(f"{name}: expected {count} finite scores, one a box, got {found}")
+    return scores.astype(np.result_type(scores, np.float32), copy=False)
+
+
+def _images(
+    detections: Sequence[Detections], truths: Sequence[tuple], classes: int | None = None
+) -> tuple[list[Detections], list[tuple]]:
+    """The same, checked, with boxes in double precision as COCO computes."""
+    if len(detections) != len(truths):
+        raise ValueError(
+            f"expected as many detections as truths, one an image, got {len(detections)} and "
+            f"{len(truths)}"
+        )
+    found, true = [], []
+    for i, ((boxes, scores, labels), (true_boxes, true_labels)) in enumerate(
+        zip(detections, truths, strict=True)
+    ):
+        here = f"detections[{i}]"
+        boxes = _boxes(boxes, f"{here}.boxes").astype(np.float64)
+        scores = _scores(scores, len(boxes), f"{here}.scores")
+        found.append(Detections(boxes, scores, _labels(labels, len(boxes), classes, here)))
+        here = f"truths[{i}]"
+        boxes = _boxes(true_boxes, here).astype(np.float64)
+        true.append((boxes, _labels(true_labels, len(boxes), classes, here)))
+    return found, true
+
+
+def _labels(labels: ArrayLike, count: int, classes: int | None, name: str) -> np.ndarray:
+    labels = np.asarray(labels)
+    if labels.shape != (count,):
+        raise ValueError(f"{name}: expected {count} labels, one a box, got {labels.shape}")
+    if classes is not None and not ((labels >= 0) & (labels < classes)).all():
+        raise ValueError(f"{name}: expected labels from 0 to {classes - 1}, got {labels.tolist()}")
+    return labels
+
+
+def _check_thresholds(thresholds: Sequence[float]) -> None:
+    if not all(0 < threshold <= 1 for threshold in thresholds):
+        raise ValueError(f"expected IoU thresholds above 0, at most 1, got {thresholds}")
 
 
 # ---------------------------------------------------------------- distributions
