@@ -3,6 +3,7 @@
 import io
 from itertools import combinations
 
+import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
@@ -83,6 +84,20 @@ def test_image_grid_has_a_place_for_every_image():
     shown = [ax for ax in fig.axes if ax.images]
     assert len(fig.axes) == 15
     assert [ax.get_title() for ax in shown] == [str(n) for n in range(13)]
+
+
+def test_boxes_lie_where_their_fractions_say():
+    _, ax = plotting.figure()
+    boxes = np.array([[0.25, 0.5, 0.75, 1], [0, 0, 1, 0.5]])
+    plotting.draw_boxes(ax, np.zeros((8, 8, 3), np.uint8), boxes, [1, 0], ["a", "b"], linestyle=":")
+    assert [patch.get_bbox().extents.tolist() for patch in ax.patches] == boxes.tolist()
+    assert ax.images[0].get_extent() == [0, 1, 1, 0]  # row 0 of the image is at the top, y = 0
+    shown = [matplotlib.colors.to_hex(patch.get_edgecolor()) for patch in ax.patches]
+    assert shown == [plotting.ORANGE, plotting.BLUE]
+    assert [(text.get_text(), *text.get_position()) for text in ax.texts] == [
+        ("a", 0.25, 0.5),
+        ("b", 0, 0),
+    ]
 
 
 def test_decision_region_puts_the_line_where_the_score_is_zero():

@@ -177,6 +177,38 @@ def image_grid(
     return fig
 
 
+def draw_boxes(
+    ax: Axes,
+    image: np.ndarray,
+    boxes: np.ndarray = (),
+    labels: Sequence[int] = (),
+    texts: Sequence[str] = (),
+    **style: Any,
+) -> None:
+    """Show an image with boxes over it, and perhaps a word at each.
+
+    Args:
+        ax: where to draw; its frame and ticks go.
+        image: (H, W, 3), uint8 or in [0, 1].
+        boxes: (n, 4): x1, y1, x2, y2 as fractions of width and height.
+        labels: the number of each box's color among `COLORS`; by default all have the first.
+        texts: one for each box, at its upper left corner.
+        style: passed on to `matplotlib.patches.Rectangle`, for instance ``linestyle``.
+
+    """
+    from matplotlib.patches import Rectangle
+
+    ax.imshow(image, extent=(0, 1, 1, 0), aspect=image.shape[0] / image.shape[1])
+    ax.set_axis_off()
+    for j, (x1, y1, x2, y2) in enumerate(boxes):
+        color = COLORS[labels[j] if len(labels) else 0]
+        frame = {"fill": False, "edgecolor": color, "linewidth": 2} | style
+        ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, **frame))
+        if len(texts):
+            ground = {"facecolor": color, "edgecolor": "none", "pad": 1}
+            ax.text(x1, y1, texts[j], color="white", fontsize=8, va="bottom", bbox=ground)
+
+
 def decision_region(
     ax: Axes, score: Callable[[np.ndarray], np.ndarray], *, steps: int = 200
 ) -> None:
