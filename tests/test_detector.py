@@ -196,6 +196,14 @@ def test_a_network_gives_as_many_answers_as_its_head_wants(head, answers, weight
     assert head.decode(offsets).shape == (answers, 4)
 
 
+def test_a_prior_makes_background_as_likely_as_it_is():
+    black = np.zeros((1, 64, 64, 3), np.float32)
+    for prior, odds in ((0.0, 1 / 5), (det.PRIOR, 30)):
+        logits = det.build_network(det.anchor_head(), prior)(black).numpy()[0, :, :6]
+        p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(p[:, 0] / (1 - p[:, 0]), odds, rtol=0.02)
+
+
 def test_detections_are_those_of_tensorflow(rng):
     import tensorflow as tf
 
@@ -213,6 +221,21 @@ def test_detections_are_those_of_tensorflow(rng):
             np.testing.assert_array_equal(one.boxes[mine], boxes[kept])
     raw = det.detections(answers, head, least=0.3, overlap=None)
     assert all(len(a.scores) > len(b.scores) for a, b in zip(raw, found, strict=True))
+
+
+def test_without_kinds_a_score_is_that_of_any_object():
+    answers = np.zeros((1, 320, 10), np.float32)
+    answers[..., 0] = 20.0  # background, but for two answers to the same place
+    answers[0, 0, :6] = np.log([0.3, 0.4, 0.3, 1e-9, 1e-9, 1e-9])
+    answers[0, 1, :6] = np.log([0.5, 0.5, 1e-9, 1e-9, 1e-9, 1e-9])
+    first, second = det.make_anchors()[:2]
+    answers[0, 1, 6:] = det.encode(det.to_corners(first), second)  # the same box
+    (one,) = det.detections(answers, det.anchor_head(), by_kind=False)
+    np.testing.assert_allclose(one.scores, [0.7], rtol=1e-5)
+    assert one.labels.tolist() == [0]
+    (each,) = det.detections(answers, det.anchor_head())
+    np.testing.assert_allclose(each.scores, [0.5, 0.3], rtol=1e-5)
+    assert each.labels.tolist() == [0, 1]
 
 
 def test_a_detector_learns_two_scenes_and_a_seed_repeats_it(rng):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREEN, PINK, GRAY = "#0072b2", "#d55e00", "#00895f", "#c06595", "#7a7a7a"
 COLORS = (BLUE, ORANGE, GREEN, PINK, GRAY)
 OLIVE = "#8a6d00"  # a sixth, where six things run at once
+BOX_COLORS = (BLUE, ORANGE, GREEN, PINK, OLIVE)  # a gray frame is lost on a colored ground
 MARKERS = ("o", "s", "^", "D", "v")
 SCREEN_DPI = 72
 PIXEL_RATIO = 2
@@ -191,7 +192,7 @@ def draw_boxes(
         ax: where to draw; its frame and ticks go.
         image: (H, W, 3), uint8 or in [0, 1].
         boxes: (n, 4): x1, y1, x2, y2 as fractions of width and height.
-        labels: the number of each box's color among `COLORS`; by default all have the first.
+        labels: the number of each box's color among `BOX_COLORS`; by default all have the first.
         texts: one for each box, at its upper left corner.
         style: passed on to `matplotlib.patches.Rectangle`, for instance ``linestyle``.
 
@@ -201,7 +202,7 @@ def draw_boxes(
     ax.imshow(image, extent=(0, 1, 1, 0), aspect=image.shape[0] / image.shape[1])
     ax.set_axis_off()
     for j, (x1, y1, x2, y2) in enumerate(boxes):
-        color = COLORS[labels[j] if len(labels) else 0]
+        color = BOX_COLORS[labels[j] if len(labels) else 0]
         frame = {"fill": False, "edgecolor": color, "linewidth": 2} | style
         ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, **frame))
         if len(texts):

@@ -29,8 +29,9 @@ GRIDS: Grids = {8: (0.25, 0.36), 4: (0.40, 0.48)}  # cells along a side → side
 ONE_GRID: Grids = {8: (0.25, 0.33, 0.44)}
 ASPECT = 1.35  # a wide anchor: 1.35 times as wide, 1/1.35 times as high as the square one
 VARIANCES = np.array([0.1, 0.1, 0.2, 0.2], np.float32)  # make typical offsets about 1 in size
-WIDTH, BATCH, LR, STEPS = 16, 32, 3e-3, 1_500
+BATCH, LR = 32, 3e-3
 NEGATIVES = 3  # for each positive
+PRIOR = 5.0  # ≈ ln(30·5): 30 negatives for each positive, five kinds
 MININGS = ("hard", "random", "light", "focal", "all")
 
 # ---------------------------------------------------------------- anchors and boxes
@@ -178,10 +179,16 @@ def point_head(cells: int = 8) -> Head:
     )
 
 
-def build_network(head: Head, width: int = WIDTH) -> Any:
+def build_network(head: Head, prior: float = 0.0) -> Any:
     """Return images (N, 64, 64, 3) → answers (N, A, 1 + KINDS + 4), a Keras model.
 
     An answer is the logits of background and of each kind, and four offsets.
+
+    Args:
+        head: what it answers.
+        prior: the logit of background at the start; `PRIOR` makes it as likely as it is. (Source:
+            T.-Y. Lin et al. (2017), arXiv:1708.02002, section 3.3.)
+
     """
     from utils.runtime import import_tensorflow
 
@@ -193,17 +200,18 @@ def build_network(head: Head, width: int = WIDTH) -> Any:
         return L.ReLU()(L.BatchNormalization(momentum=0.95, epsilon=1e-5)(x))
 
     image = keras.Input((SIZE, SIZE, 3))
-    x = block(image, width, stride=2)  # 32 × 32
-    x = L.MaxPool2D()(block(x, 2 * width))  # 16 × 16
-    x = L.MaxPool2D()(block(x, 4 * width))  # 8 × 8
-    x = block(block(x, 4 * width), 4 * width)
-    maps = {8: x, 4: block(L.MaxPool2D()(x), 4 * width)}
+    x = block(image, 16, stride=2)  # 32 × 32
+    x = L.MaxPool2D()(block(x, 32))  # 16 × 16
+    x = L.MaxPool2D()(block(x, 64))  # 8 × 8
+    x = block(block(x, 64), 64)
+    maps = {8: x, 4: block(L.MaxPool2D()(x), 64)}
     small = keras.initializers.RandomNormal(stddev=0.01)  # no answer is sure at first
+    bias = [prior, *[0.0] * (KINDS + 4)]
     answers = []
     for cells, count in head.answers.items():
-        channels = count * (1 + KINDS + 4)
-        answer = L.Conv2D(channels, 3, padding="same", kernel_initializer=small)(maps[cells])
-        answers.append(L.Reshape((cells * cells * count, 1 + KINDS + 4))(answer))
+        layer = L.Conv2D(count * len(bias), 3, padding="same", kernel_initializer=small)
+        answers.append(L.Reshape((cells * cells * count, len(bias)))(layer(maps[cells])))
+        layer.bias.assign(bias * count)
     return keras.Model(image, L.Concatenate(axis=1)(answers) if answers[1:] else answers[0])
 
 
@@ -265,6 +273,7 @@ class Detector:
         images: training images uint8 (N, 64, 64, 3), whose mean and spread it takes.
         head: what it answers.
         seed: of its weights.
+        prior: as in `build_network`.
 
     Attributes:
         network: the Keras model of `build_network`.
@@ -274,12 +283,14 @@ class Detector:
 
     """
 
-    def __init__(self, images: np.ndarray, head: Head | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, images: np.ndarray, head: Head | None = None, seed: int = 0, prior: float = 0.0
+    ) -> None:
         from utils.runtime import import_tensorflow
 
         import_tensorflow().keras.utils.set_random_seed(seed)
         self.head = head or anchor_head()
-        self.network = build_network(self.head)
+        self.network = build_network(self.head, prior)
         some = images[:500].astype(np.float32) / 255  # enough for six numbers
         self.mean, self.std = some.mean((0, 1, 2)), some.std((0, 1, 2))
 
@@ -301,39 +312,50 @@ class Detector:
 
 
 def detections(
-    answers: np.ndarray, head: Head, *, least: float = 0.02, overlap: float | None = 0.45
+    answers: np.ndarray,
+    head: Head,
+    *,
+    least: float = 0.02,
+    overlap: float | None = 0.45,
+    by_kind: bool = True,
 ) -> list[Detections]:
-    """Boxes with scores above `least`, after non-maximum suppression of each kind by itself.
+    """Boxes with scores above `least`, after non-maximum suppression.
 
     Args:
         answers: of the network (N, A, 1 + KINDS + 4).
         head: that gave them.
         least: lowest score, a probability.
         overlap: the IoU beyond which the lower score is dropped; None keeps all.
+        by_kind: a score is that of a kind, and each kind is suppressed by itself. Else a score is
+            that of any object, 1 minus the background's, all boxes are suppressed together, and
+            the label is the likeliest kind.
 
     """
     scores = softmax(answers[..., : 1 + KINDS], axis=-1)[..., 1:]
     found = []
     for score, boxes in zip(scores, head.decode(answers[..., 1 + KINDS :]), strict=True):
+        if by_kind:
+            groups = [(score[:, kind], np.full(len(score), kind)) for kind in range(KINDS)]
+        else:
+            groups = [(score.sum(axis=1), score.argmax(axis=1))]
         kept = []
-        for kind in range(KINDS):
-            rows = np.flatnonzero(score[:, kind] > least)
+        for sure, labels in groups:
+            rows = np.flatnonzero(sure > least)
             if overlap is not None:
-                few = non_maximum_suppression(boxes[rows], score[rows, kind], overlap)
-                rows = rows[few]
-            kept += [(row, kind) for row in rows]
-        rows, kinds = np.array(kept, np.int64).reshape(-1, 2).T
-        found.append(Detections(boxes[rows], score[rows, kinds], kinds))
+                rows = rows[non_maximum_suppression(boxes[rows], sure[rows], overlap)]
+            kept.append((boxes[rows], sure[rows], labels[rows]))
+        found.append(Detections(*map(np.concatenate, zip(*kept, strict=True))))
     return found
 
 
 def train(
     scenes: Scenes,
     *,
-    steps: int = STEPS,
+    steps: int,
     seed: int = 0,
     head: Head | None = None,
     mining: str = "hard",
+    prior: float = 0.0,
     after: Callable[[int, float], None] = lambda step, loss: None,
 ) -> Detector:
     """Train a detector on the training scenes and their mirror images.
@@ -348,13 +370,14 @@ def train(
         seed: of weights, order and mixing.
         head: as `anchor_head()` by default.
         mining: as in `multibox_loss`.
+        prior: as in `build_network`.
         after: called with the number of steps done and the loss.
 
     """
     from utils.runtime import import_tensorflow
 
     tf = import_tensorflow()
-    detector = Detector(scenes.x_train, head, seed)
+    detector = Detector(scenes.x_train, head, seed, prior)
     classes, offsets = targets(detector.head, scenes.boxes_train, scenes.y_train)
     fall = tf.keras.optimizers.schedules.CosineDecay(
         0.0, steps - steps // 10, warmup_target=LR, warmup_steps=steps // 10
