@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import sklearn.metrics
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval, Params
 
+from utils.datasets.coco import numbered, write_coco, write_detections
 from utils.metrics import (
     IOU_THRESHOLDS,
     Detections,
@@ -199,36 +202,14 @@ def crowd_of_images(seed, images=12, classes=4, most=8, grid=None, steps=None):
 
 def by_coco(detections, truths, classes, most=100):
     """Average precision (10, C) by COCO's own program."""
-
-    def rows(i, boxes, labels):
-        for (x1, y1, x2, y2), label in zip(boxes.tolist(), labels.tolist(), strict=True):
-            size = x2 - x1, y2 - y1
-            yield {
-                "image_id": i,
-                "category_id": label,
-                "bbox": [x1, y1, *size],
-                "area": size[0] * size[1],
-                "iscrowd": 0,
-            }
-
-    annotations = [row for i, truth in enumerate(truths) for row in rows(i, *truth)]
-    results = [
-        row | {"score": score}
-        for i, (boxes, scores, labels) in enumerate(detections)
-        for row, score in zip(rows(i, boxes, labels), scores.tolist(), strict=True)
-    ]
-    for id, row in enumerate(annotations, 1):  # 0 would count as not matched
-        row["id"] = id
-    with contextlib.redirect_stdout(io.StringIO()):
-        true = COCO()
-        true.dataset = {
-            "info": {},
-            "images": [{"id": i} for i in range(len(truths))],
-            "categories": [{"id": label} for label in range(classes)],
-            "annotations": annotations,
-        }
-        true.createIndex()
-        run = COCOeval(true, true.loadRes(results), "bbox")
+    boxes, labels = zip(*truths, strict=True)
+    known = numbered(boxes, labels, [str(label) for label in range(classes)], size=(1, 1))
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        true, found = Path(folder, "truths.json"), Path(folder, "detections.json")
+        write_coco(true, known)
+        write_detections(found, detections, known)
+        truths = COCO(true)
+        run = COCOeval(truths, truths.loadRes(str(found)), "bbox")
         run.params.maxDets = [most]
         run.evaluate()
         run.accumulate()

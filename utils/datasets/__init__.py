@@ -3,6 +3,7 @@
 from utils.datasets._fetch import CacheError, ChecksumError, DataUnavailable, Source
 from utils.datasets._types import LabeledImages, Pairs, Scenes, Series, Texts
 from utils.datasets.adding import adding_problem
+from utils.datasets.coco import read_coco
 from utils.datasets.digits import load_digits
 from utils.datasets.names import load_names
 from utils.datasets.objects import load_objects
@@ -31,4 +32,5 @@ __all__ = [
     "load_reviews",
     "load_scenes",
     "load_series",
+    "read_coco",
 ]
