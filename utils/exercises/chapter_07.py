@@ -133,6 +133,10 @@ def _(a, b):
     positive = np.maximum(uncut, 0)
     size = np.abs(uncut)
     everywhere = _overlaps(a[:, None], b)
+    around = (np.maximum(a, b)[:, 2:] - np.minimum(a, b)[:, :2]).prod(axis=1)
+    wide = np.maximum(sides + 1, 0).prod(axis=1)
+    wide_a, wide_b = ((box[:, 2:] - box[:, :2] + 1).prod(axis=1) for box in (a, b))
+    as_sizes = [np.hstack([box[:, :2], box[:, :2] + box[:, 2:]]) for box in (a, b)]
     return found | {
         "cutting the product at 0 is too late: two negative sides give a positive one": (
             positive / (area_a + area_b - positive)
@@ -152,6 +156,14 @@ def _(a, b):
         "the intersection is subtracted twice from the union: once is enough": (
             both / (area_a + area_b - 2 * both)
         ),
+        "this is the intersection: divide it by the union": both,
+        "the union is less than the box around both: add the areas, subtract what is shared": (
+            both / around
+        ),
+        "+ 1 is for pixels counted with both ends: here x2 − x1 is the width": (
+            wide / (wide_a + wide_b - wide)
+        ),
+        "the last two columns are a corner, not width and height": _iou(*as_sizes),
         "all a are compared with all b: compare row i with row i": (
             everywhere / (area_a[:, None] + area_b - everywhere)
         ),
@@ -191,6 +203,12 @@ def _(answer, rng):
     _try_pairs(answer, rng, _counted_giou, "the GIoU")
 
 
+def _giou(a, b):
+    around = _areas(np.concatenate([np.minimum(a, b)[..., :2], np.maximum(a, b)[..., 2:]], axis=-1))
+    either = _areas(a) + _areas(b) - _overlaps(a, b)
+    return _iou(a, b) - (around - either) / around
+
+
 @giou.mistakes
 def _(a, b):
     both, areas = _overlaps(a, b), _areas(a) + _areas(b)
@@ -215,6 +233,13 @@ def _(a, b):
         "U is the area of a plus that of b minus the intersection": (
             both / areas - (around - areas) / around
         ),
+        "the empty part of C is C − U, not U": iou - either / around,
+        "the empty share counts for boxes that overlap, too": np.where(both > 0, iou, right),
+        "the empty share counts for boxes apart, too: nothing to share is no reason for 0": (
+            np.where(both > 0, right, 0)
+        ),
+        "the IoU divides by U, not by C": right - iou + both / around,
+        "all a are compared with all b: compare row i with row i": _giou(a[:, None], b),
         "the box in C must hold both: smaller x1, y1 and larger x2, y2": (
             iou - (inner - either) / inner
         ),
@@ -308,6 +333,10 @@ def _(bbox, width, height):
         ),
         "x + w is the other corner, not x + w − 1": kept((corners - [0, 0, 1, 1]) / whole),
         "boxes are not cut to the image": (corners / whole)[_areas(cut) > 0],
+        "boxes are cut at 0 only: 1 is the other border": kept(corners / whole, high=np.inf),
+        "boxes are cut at 1 only: 0 is the other border": kept(corners / whole, low=-np.inf),
+        "the width is divided by, not the width − 1": kept(corners / (whole - 1)),
+        "without rows the shape is (0, 4): np.array([]) has (0,)": right if len(right) else [],
         "boxes are not cut, and none is dropped": corners / whole,
         "w and h are added to the corner after it was cut: cut both corners": kept(
             cut_first / whole
@@ -323,6 +352,7 @@ def _(bbox, width, height):
             (cut[:, 0] < cut[:, 2]) | (cut[:, 1] < cut[:, 3])
         ],
         "the corners come as y, x: give x1, y1, x2, y2": right[:, [1, 0, 3, 2]],
+        "both x come first: give x1, y1, x2, y2": right[:, [0, 2, 1, 3]],
         "these are pixels: divide by width and height": right * whole,
         "these are x, y, w, h: give both corners": np.hstack(
             [right[:, :2], right[:, 2:] - right[:, :2]]
@@ -352,7 +382,7 @@ def mirror(image, boxes):
 
 @mirror.check
 def _(answer, rng):
-    for n, bytes_ in ((2, False), (3, False), (1, True), (0, True)):
+    for n, bytes_ in ((2, False), (3, False), (1, True), (0, True), (0, False)):
         H, W = sizes(rng, 2)
         shape = H, W, 3
         image = rng.integers(256, size=shape).astype(np.uint8) if bytes_ else rng.random(shape)
@@ -381,6 +411,11 @@ def _(image, boxes):
 
     right = rows(1 - x2, y1, 1 - x1, y2)
     return {
+        "the mirrored place of x is 1 − x, not −x": (..., rows(-x2, y1, -x1, y2)),
+        "the third number of a box is a corner, not a width": (..., rows(1 - x2, y1, x2 - x1, y2)),
+        "without boxes the shape is (0, 4): np.array([]) has (0,)": (
+            ..., right if len(right) else [],
+        ),
         "x1 is right of x2 now: let them change places": (..., rows(1 - x1, y1, 1 - x2, y2)),
         "the boxes are not mirrored": (..., boxes),
         "x1 and x2 only change places: their mirrored places are 1 − x": (
@@ -494,10 +529,10 @@ def _suppressed_otherwise(boxes, scores, threshold):
 def is_nms(suppress):
     """Whether suppress(boxes, scores, threshold) is greedy non-maximum suppression."""
     rng = np.random.default_rng(0)
-    for trial in range(30):
-        low = 10 * rng.random((20, 2))
-        boxes, scores = np.hstack([low, low + rng.uniform(1, 6, (20, 2))]), rng.random(20)
-        threshold = (0.1, 0.3, 0.7)[trial % 3]
+    for threshold in rng.random(30):
+        some, others = rng.random((2, 20, 2))  # opposite corners
+        boxes = np.hstack([np.minimum(some, others), np.maximum(some, others)])
+        scores = rng.random(20)
         expected = []
         for i in np.argsort(-scores):
             sides = np.minimum(boxes[i, 2:], boxes[expected, 2:]) - np.maximum(
@@ -513,7 +548,11 @@ def is_nms(suppress):
 
 
 def _bugged(**bug):
-    return lambda boxes, scores, threshold: _suppressed(boxes, scores, threshold, **bug)
+    def suppress(boxes, scores, threshold):
+        return _suppressed(boxes, scores, threshold, **bug)
+
+    suppress.__qualname__ = "suppress"  # as a message about wrong arguments tells it
+    return suppress
 
 
 @is_nms.check
@@ -610,7 +649,7 @@ def soft_nms(boxes, scores, sigma):
     scores, left = np.array(scores, float), np.ones(len(scores), bool)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
     for _ in range(len(scores)):
-        best = np.argmax(np.where(left, scores, -1))
+        best = np.argmax(np.where(left, scores, -np.inf))
         left[best] = False
         sides = np.minimum(boxes[:, 2:], boxes[best, 2:]) - np.maximum(
             boxes[:, :2], boxes[best, :2]
@@ -807,7 +846,9 @@ def _near(rng, boxes, n):
 _BOX, _OTHER = (0, 0, 8, 8), (2, 0, 10, 8)  # IoU 0.6
 ERROR_CASES = {  # boxes, labels, true boxes, true labels
     "the second on one object": ([_BOX, _BOX], [1, 1], [_BOX], [1]),
-    "the second finds another object": ([_BOX, _BOX], [1, 1], [_BOX, _OTHER], [1, 1]),
+    "the second finds another object, the third none": (
+        3 * [_BOX], [1, 1, 1], [_BOX, _OTHER], [1, 1],
+    ),
     "the nearest is taken, not the first": (
         [_OTHER, (0, 0, 6, 8)], [1, 1], [_BOX, _OTHER], [1, 1],
     ),
@@ -927,13 +968,15 @@ def _(answer, rng):
         expected = _thresholds(scores, hits, precision)
         agree(answer, (scores, hits, precision), expected, "the threshold", quote="all")
 
-    for precision in (0.6, 0.7, 0.5):
-        n = 6 + sizes(rng, 1)[0]
-        scores = rng.permutation(20)[:n] / 20
-        hits = rng.random(n) < 0.4 + 0.5 * scores
+    for precision in (0.7, 0.6, 0.8, 0.65):
+        n = 12 + sizes(rng, 1)[0]
+        scores = rng.permutation(40)[:n] / 40
+        hits = rng.random(n) < scores
         hits[np.argmax(scores)], hits[np.argmin(scores)] = True, False
         attempt(scores, hits, precision)
-        attempt(np.round(scores, 1), hits, precision)  # ties
+    for precision in (0.7, 0.6):
+        scores = np.round(rng.random(12 + sizes(rng, 1)[0]), 1)  # ties
+        attempt(scores, rng.random(len(scores)) < scores, precision)
     attempt([0.9, 0.8, 0.7, 0.6, 0.5], [1, 0, 1, 1, 0], 0.75)  # a dip, then exactly 3/4
     attempt([0.9, 0.8, 0.7, 0.6, 0.5], [0, 1, 1, 1, 0], 0.7)  # it begins with a false one
     attempt([0.6, 0.9, 0.6, 0.6, 0.2], [1, 1, 0, 0, 0], 0.6)  # within a tie it seems reached
@@ -1092,10 +1135,10 @@ def _(logits, targets, gamma):
     rows, anchors = np.asarray(logits, float), np.arange(len(logits))
     p, single = softmax(rows)[anchors, targets], softmax(np.float32(rows))[anchors, targets]
     cross, weight = -np.log(p), (1 - p) ** gamma
+    every = (1 - softmax(rows)) ** gamma * -np.log(softmax(rows))
     signs = 2 * np.eye(rows.shape[1])[targets] - 1
     log_each = -np.logaddexp(0, -signs * rows)
     binary = (1 - np.exp(log_each)) ** gamma * -log_each
-    overflowing = np.exp(np.float32(rows))
     return {
         "this is the cross-entropy: weigh each anchor by (1 − p)^gamma": cross.mean(),
         "sure anchors get the large weight: it is (1 − p)^gamma, not p^gamma": (
@@ -1106,6 +1149,9 @@ def _(logits, targets, gamma):
         "the mean is over anchors only, not over classes, too": (weight * cross).sum() / rows.size,
         "this is the mean of the weights: multiply each by −ln p": weight.mean(),
         "the weight is (1 − p)^gamma, not (1 − p)·gamma": ((1 - p) * gamma * cross).mean(),
+        "the weight is (1 − p)^gamma, not 1 − p^gamma": ((1 - p**gamma) * cross).mean(),
+        "only the right class counts, not the sum over all": (every.sum(axis=1).mean()),
+        "only the right class counts, not the mean over all": every.mean(),
         "gamma is not used: it is 2 whatever you are given": ((1 - p) ** 2 * cross).mean(),
         "it is divided by the sum of the weights: take the plain mean": (
             (weight * cross).sum() / weight.sum()
@@ -1129,10 +1175,7 @@ def _(logits, targets, gamma):
         "the softmax runs over the anchors: its axis is the last one": loss(
             softmax(rows, axis=0)[anchors, targets]
         ),
-        "the logarithm of a softmax is −∞ where that is 0: use tf.nn.log_softmax": loss(single),
-        "exp of the logits overflows: use tf.nn.log_softmax": loss(
-            (overflowing / overflowing.sum(axis=1, keepdims=True))[anchors, targets]
-        ),
+        "with large logits exp overflows or ln meets 0: use tf.nn.log_softmax": loss(single),
     } | {
         f"p is kept above {tiny:g}, so a gross mistake costs too little: use tf.nn.log_softmax": (
             (1 - p) ** gamma * -np.log(np.maximum(p, tiny))
@@ -1210,11 +1253,10 @@ def _(answer, rng):
             raise Wrong(f"the mask must hold True and False, not {mask.dtype}")
 
     for ratio in (3, 2, 1):
-        N, A = sizes(rng, 2)
-        is_positive = rng.random((N, A + 4)) < 0.2
+        A = 4 * sizes(rng, 1)[0]
+        is_positive = rng.random((3, A)) < 1 / A
         is_positive[0], is_positive[1, :2] = False, True
-        losses = rng.gamma(1, 1, size=(N, A + 4)) + is_positive * rng.random()
-        attempt(losses, is_positive, ratio)
+        attempt(rng.gamma(1, 1, size=(3, A)) + rng.random() * is_positive, is_positive, ratio)
     attempt([[2.0, 1.0, 2.0, 2.0, 2.0, 0.5]], [[0, 1, 0, 0, 0, 0]], 3)  # ties
     attempt(np.full((2, 8), 1.8), np.eye(2, 8, 3), 2)  # as from an untrained network
     attempt([[0.0, 0.0, 0.0, 0.0, 0.3]], [[1, 0, 0, 0, 0]], 3)  # losses of 0
@@ -1233,12 +1275,21 @@ def _(losses, is_positive, ratio):
     right = _mined(losses, is_positive, ratio * count)
     flat = losses.reshape(1, -1), is_positive.reshape(1, -1)
     kth = np.sort(np.where(is_positive, -np.inf, losses), axis=1)[:, ::-1]
+    order = np.argsort(np.where(is_positive, np.inf, -losses), axis=1, kind="stable")
+    first = np.argsort(order, axis=1) < ratio * count[:, None]
     last = np.clip(ratio * count - 1, 0, losses.shape[1] - 1)
     limit = np.where(count, np.take_along_axis(kth, last[:, None], axis=1)[:, 0], np.inf)
     return {
         "this is mining over the whole batch: each image has its own number": _mined(
             *flat, [ratio * count.sum()]
         ).reshape(losses.shape),
+        "positives of the whole batch are counted: each image has its own number": _mined(
+            losses, is_positive, np.full(len(losses), ratio * count.sum())
+        ),
+        "argsort gives places, not ranks: argsort once more": (
+            (order < ratio * count[:, None]) & ~is_positive
+        ),
+        "where negatives are few, positives come in: & ~is_positive": first,
         "positives are in the mask: it marks negatives only": right | is_positive,
         "positives compete for the places: only negatives may": (
             _mined(losses, is_positive, ratio * count, negatives_only=False) & ~is_positive
@@ -1298,7 +1349,7 @@ def my_anchors(boxes):
     points = np.hstack([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]])
     anchors = points[:160]
     for _ in range(20):
-        nearest = ((points[:, None] - anchors) ** 2).sum(axis=2).argmin(axis=1)
+        nearest = np.linalg.norm(points[:, None] - anchors, axis=-1).argmin(axis=1)
         anchors = np.stack([points[nearest == k].mean(axis=0) for k in np.unique(nearest)])
     return anchors
 
@@ -1337,6 +1388,13 @@ SCENES = {
 }
 
 
+ORDERS = {
+    (0, 1, 3, 2): "width and height are swapped",
+    (1, 0, 3, 2): "x and y are swapped",
+    (2, 3, 0, 1): "the sizes come first",
+}
+
+
 @my_anchors.check
 def _(answer, rng):
     for (name, scene), _ in itertools.product(SCENES.items(), range(2)):
@@ -1352,8 +1410,10 @@ def _(answer, rng):
             continue
         if _cover(anchors, others) > max(share, 0.6):
             raise Wrong("these are corners: an anchor is (cx, cy, w, h)")
-        if _cover(_around(anchors[:, :2], anchors[:, [3, 2]]), others) > max(share, 0.6):
-            raise Wrong("width and height are swapped: an anchor is (cx, cy, w, h)")
+        for order, mistake in ORDERS.items():
+            turned = anchors[:, order]
+            if _cover(_around(turned[:, :2], turned[:, 2:]), others) > max(share, 0.6):
+                raise Wrong(f"{mistake}: an anchor is (cx, cy, w, h)")
         if np.any(anchors[:, 2:] <= 0):
             raise Wrong("an anchor has no area: w and h must be more than 0")
         if np.any(anchors > 2):
@@ -1391,7 +1451,111 @@ my_anchors.wrongs(
         "w and h must be more than 0": lambda boxes: np.hstack(
             [_centered(boxes)[:160, :2], np.zeros((160, 2))]
         ),
+        "x and y are swapped": lambda boxes: my_anchors.reference(boxes)[:, [1, 0, 3, 2]],
         "not pixels": lambda boxes: 64 * my_anchors.reference(boxes),
         "must have (K, 4)": lambda boxes: my_anchors.reference(boxes)[:, 2:],
+    }
+)
+
+
+# ---------------------------------------------------------------- 07.12
+OBJECTS, MOST_ROWS, AP_AHEAD, AHEAD = 4, 10, 0.25, 0.5
+
+
+@exercise(
+    "07.12",
+    hints=(
+        "Average precision looks at the order of the scores, never at the scores themselves.",
+        "Let A find all four objects, but with scores below 0.5; and B only some, with high ones.",
+        "Something of A must pass 0.5: a false detection, which costs it little average precision.",
+    ),
+    why="Squeeze all scores of a detector: its average precision stays, its precision and recall "
+    "at 0.5 do not. AP compares orders of detections; the threshold must be chosen for each "
+    "detector by itself, on validation data.",
+    is_value=True,
+)
+def two_detectors():
+    """Rows (score, hit) of A and of B: A has the better AP, B is better at a score of 0.5."""
+    A = [(0.9, 0), (0.45, 1), (0.44, 1), (0.43, 1), (0.42, 1)]
+    B = [(0.9, 1), (0.85, 1)]
+    return A, B
+
+
+def _average_precision(rows):
+    """Mean over the objects of the best precision of those thresholds that find so many."""
+    found = np.cumsum([hit for _, hit in sorted(rows, reverse=True)])
+    precision = found / np.arange(1, len(rows) + 1)
+    return np.mean([max(precision[found >= k], default=0.0) for k in range(1, OBJECTS + 1)])
+
+
+def _at_half(rows):
+    """Precision and recall of the detections with a score of 0.5 and more."""
+    hits = [hit for score, hit in rows if score >= 0.5]
+    return np.mean(hits), sum(hits) / OBJECTS
+
+
+def _read_rows(value, name):
+    rows = numbers(value, name)
+    if rows.ndim != 2 or rows.shape[1] != 2:
+        raise Wrong(f"{name} must hold rows (score, hit), but has shape {rows.shape}")
+    rows = numbers(rows, name, rows.shape)
+    scores, hits = rows.T
+    if len(rows) > MOST_ROWS:
+        raise Wrong(f"{name} has {len(rows)} rows: {MOST_ROWS} at most")
+    if not np.all((hits == 0) | (hits == 1)):
+        raise Wrong(f"the second number of a row of {name} is 1 for a hit and 0 for none")
+    if not np.all((scores >= 0) & (scores <= 1)):
+        raise Wrong(f"the scores of {name} must lie between 0 and 1")
+    if len(np.unique(scores)) < len(scores):
+        raise Wrong(f"{name} has equal scores: their order would be open")
+    if hits.sum() > OBJECTS:
+        raise Wrong(f"{name} has {int(hits.sum())} hits, but there are {OBJECTS} objects")
+    if not np.any(scores >= 0.5):
+        raise Wrong(f"{name} has no score of 0.5 or more: it has no precision there")
+    return rows.tolist()
+
+
+@two_detectors.check
+def _(answer, rng):
+    if not isinstance(answer, tuple | list) or len(answer) != 2:
+        raise Wrong("assign a pair: the rows of A and the rows of B")
+    A, B = (_read_rows(value, name) for value, name in zip(answer, "AB", strict=True))
+    ap_a, ap_b = _average_precision(A), _average_precision(B)
+    ahead = np.subtract(_at_half(B), _at_half(A))
+    if ap_b - ap_a >= AP_AHEAD and np.all(ahead <= 1e-9 - AHEAD):
+        raise Wrong("A and B have changed places")
+    if ap_a - ap_b < AP_AHEAD:
+        raise Wrong(
+            f"AP is {ap_a:.2f} for A and {ap_b:.2f} for B: A must lead by {AP_AHEAD} at least"
+        )
+    for what, gap, values in zip(
+        ("precision", "recall"), ahead, zip(_at_half(A), _at_half(B), strict=True), strict=True
+    ):
+        if gap < AHEAD - 1e-9:
+            raise Wrong(
+                f"at a score of 0.5 the {what} is {values[0]:.2f} for A and {values[1]:.2f} for B: "
+                f"B must be {AHEAD} ahead at least"
+            )
+
+
+_A, _B = two_detectors.reference()
+
+two_detectors.wrongs(
+    {
+        "A and B have changed places": (_B, _A),
+        "AP is 1.00 for A and 1.00 for B": 2 * ([(0.9, 1), (0.8, 1), (0.7, 1), (0.6, 1)],),
+        "the precision is 1.00 for A": ([(0.9, 1), *((0.1 * n, 1) for n in range(2, 5))], _B),
+        "the recall is 0.50 for A": (
+            [(0.9, 0), (0.8, 0), (0.7, 1), (0.6, 1), (0.4, 1), (0.3, 1)],
+            [(0.99, 1)],
+        ),
+        "A has no score of 0.5 or more": (_A[1:], _B),
+        "B has equal scores": (_A, [(0.9, 1), (0.9, 1)]),
+        "A has 5 hits, but there are 4 objects": ([(0.99, 1), *_A[1:]], _B),
+        "the scores of A must lie between 0 and 1": ([(90, 0), *_A[1:]], _B),
+        "1 for a hit and 0 for none": (_A, [(1, 0.9), (1, 0.85)]),
+        "must hold rows (score, hit), but has shape (2,)": ((0.9, 0.8), _B),
+        "A has 11 rows: 10 at most": ([(0.05 * n, 0) for n in range(1, 12)], _B),
+        "assign a pair": np.array(_A),
     }
 )
