@@ -17,6 +17,7 @@ _HOMES = {
     "ConvolutionStepper": "convolution_stepper",
     "DigitPad": "digit_pad",
     "AblationBoard": "ablation_board",
+    "IouDragger": "iou_dragger",
     "RNNStepper": "rnn_stepper",
     "WordWriter": "word_writer",
     "LatentMap": "latent_map",
