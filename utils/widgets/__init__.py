@@ -11,6 +11,7 @@ _HOMES = {
     "NeuronPlayground": "neuron_playground",
     "ActivationExplorer": "activation_explorer",
     "XorBuilder": "xor_builder",
+    "AnchorExplorer": "anchor_explorer",
     "GraphStepper": "graph_stepper",
     "OptimizerRace": "optimizer_race",
     "GradientFlow": "gradient_flow",
