@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from utils import metrics
 from utils.models import detector as det
+from utils.runtime import import_tensorflow
 
 
 def random_boxes(rng, n, least=0.1, most=0.5):
@@ -205,8 +206,7 @@ def test_a_prior_makes_background_as_likely_as_it_is():
 
 
 def test_detections_are_those_of_tensorflow(rng):
-    import tensorflow as tf
-
+    tf = import_tensorflow()
     head, answers = det.anchor_head(), rng.normal(size=(3, 320, 10)).astype(np.float32)
     found = det.detections(answers, head, least=0.3)
     for one, answer in zip(found, answers, strict=True):

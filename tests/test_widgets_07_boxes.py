@@ -11,13 +11,14 @@ import traitlets
 from PIL import Image
 
 from utils import plotting
-from utils.metrics import iou
+from utils.metrics import Detections, iou, non_maximum_suppression, precision_recall
 from utils.models.detector import decode, make_anchors, match, to_corners
 from utils.recorded import detector
-from utils.widgets import AnchorExplorer
+from utils.widgets import AnchorExplorer, SuppressionBoard
 from utils.widgets._scene import packed_scene
 from utils.widgets._script import HERE
 from utils.widgets.anchor_explorer import ANCHORS, SHAPES, dots, place_of
+from utils.widgets.suppression_board import HIT, VERDICTS, judge
 
 
 def random_boxes(rng, n):
@@ -173,3 +174,158 @@ def test_explorer_picture_shows_the_numbers():
     np.testing.assert_array_equal(shown, dots()[explorer.matched[0] > 0])
     np.testing.assert_allclose([bar.get_width() for bar in right.patches], explorer.overlaps)
     assert right.lines[0].get_xdata()[0] == 0.45
+
+
+# ---------------------------------------------------------------- the suppression
+
+
+def random_board(rng, n=50, kinds=3):
+    """Raw boxes around four objects, as the record has them; some scores are equal."""
+    truth_boxes, truth_labels = random_boxes(rng, 4), rng.integers(0, kinds, 4)
+    about = rng.integers(0, 4, n)
+    boxes = truth_boxes[about] + rng.normal(0, 0.03, (n, 4))
+    labels = np.where(rng.random(n) < 0.8, truth_labels[about], rng.integers(0, kinds, n))
+    return {
+        "boxes": boxes,
+        "scores": np.round(rng.uniform(0.05, 1, n), 2),
+        "labels": labels,
+        "truth_boxes": truth_boxes,
+        "truth_labels": truth_labels,
+    }
+
+
+def by_metrics(board, score, overlap):
+    """Detections of each kind that the metrics' suppression leaves."""
+    kept = []
+    for kind in range(board["labels"].max() + 1):
+        rows = np.flatnonzero((board["labels"] == kind) & (board["scores"] >= score))
+        few = non_maximum_suppression(board["boxes"][rows], board["scores"][rows], overlap)
+        kept.append(rows[few])
+    return kept
+
+
+def test_the_scripts_suppression_is_the_metrics(node):
+    script = node(SuppressionBoard())
+    rng = np.random.default_rng(3)
+    for _ in range(12):
+        board = random_board(rng)
+        sent = {name: array.tolist() for name, array in board.items()}
+        for score, overlap in ((0.05, 0.45), (0.3, 0), (0.3, 0.2), (0.5, 0.7), (0.05, 1)):
+            kept = np.array(script.suppress(sent, {"score": score, "overlap": overlap}))
+            for kind, wanted in enumerate(by_metrics(board, score, overlap)):
+                np.testing.assert_array_equal(kept[board["labels"][kept] == kind], wanted)
+            assert (np.diff(board["scores"][kept]) <= 0).all()
+            if overlap == 1:
+                assert len(kept) == len(board["scores"])
+    assert script.suppress(sent, {"score": 2, "overlap": 0.5}) == []
+
+
+def test_verdicts_agree_with_average_precisions_hits(node):
+    widget = SuppressionBoard()
+    script = node(widget)
+    rng = np.random.default_rng(4)
+    seen = set()
+    for _ in range(12):
+        board = random_board(rng)
+        sent = {name: array.tolist() for name, array in board.items()}
+        truth = board["truth_boxes"], board["truth_labels"]
+        for score, overlap in ((0.05, 1), (0.3, 0.6), (0.3, 0.45)):
+            state = {"score": score, "overlap": overlap}
+            shown = script.numbers(sent, state, widget.constants)
+            kept, verdicts = np.array(shown["kept"]), np.array(shown["verdicts"])
+            ours = judge(board["boxes"][kept], board["labels"][kept], *truth)
+            assert ours == shown["verdicts"]
+            hits = np.flatnonzero(verdicts == 0)
+            for kind in np.unique(board["truth_labels"]):
+                rows = kept[board["labels"][kept] == kind]
+                found = Detections(*(board[name][rows] for name in ("boxes", "scores", "labels")))
+                curve = precision_recall([found], [truth], kind, HIT)
+                objects = np.count_nonzero(board["truth_labels"] == kind)
+                theirs = np.diff(np.rint(curve.recall * objects), prepend=0) > 0
+                np.testing.assert_array_equal(np.isin(rows, kept[hits]), theirs)
+            same = board["labels"][kept, None] == board["truth_labels"]
+            near = (iou(board["boxes"][kept], truth[0]) * same).max(axis=1) >= HIT
+            np.testing.assert_array_equal(verdicts == 2, ~near)
+            counts = np.bincount(verdicts, minlength=3)
+            assert list(shown["counts"].values()) == [*counts, 4 - counts[0]]
+            assert shown["precision"] == counts[0] / len(kept)
+            assert shown["recall"] == counts[0] / 4
+            seen |= set(verdicts)
+    assert seen == {0, 1, 2}
+
+
+def test_an_object_is_taken_once_and_the_next_gets_the_other(node):
+    widget = SuppressionBoard()
+    truths = [[0, 0, 0.4, 0.4], [0.1, 0, 0.5, 0.4]]  # IoU 0.6: each box may hit either
+    board = {
+        "boxes": [[0, 0, 0.41, 0.4], [0.02, 0, 0.42, 0.4], [0.01, 0, 0.41, 0.4], [0, 0, 0.4, 0.4]],
+        "scores": [0.9, 0.8, 0.7, 0.6],
+        "labels": [0, 0, 0, 1],
+        "truth_boxes": truths,
+        "truth_labels": [0, 0],
+    }
+    shown = node(widget).numbers(board, {"score": 0.5, "overlap": 1}, widget.constants)
+    assert [VERDICTS[k] for k in shown["verdicts"]] == ["hit", "hit", "duplicate", "false alarm"]
+
+
+def test_board_state(node):
+    widget = SuppressionBoard(score=0.05, overlap=1)
+    raw = detector.board()
+    assert len(widget.kept) == len(raw["scores"])
+    assert widget.numbers["duplicates"] > widget.numbers["hits"] > 0
+    for score, overlap in ((0.05, 1), (0.3, 0.45), (0.1, 0), (0.95, 0.45), (0.3, 0.9)):
+        widget.score, widget.overlap = score, overlap
+        state = {"score": score, "overlap": overlap}
+        shown = node(widget).numbers(widget.scene, state, widget.constants)
+        np.testing.assert_array_equal(shown["kept"], widget.kept)
+        assert [VERDICTS[k] for k in shown["verdicts"]] == widget.verdicts
+        shares = {name: shown[name] for name in ("precision", "recall")}
+        assert shown["counts"] | shares == widget.numbers
+    assert repr(widget) == "SuppressionBoard(score=0.3, overlap=0.9)"
+    assert f"duplicates {widget.numbers['duplicates']}, " in widget.describe()
+    data, metadata = widget._repr_mimebundle_()
+    assert data["image/png"].startswith(b"\x89PNG")
+    assert metadata["image/png"]["alt"] == widget.describe()
+
+
+def test_a_board_that_keeps_nothing(node, monkeypatch):
+    few = {
+        name: a[:0] if name in ("boxes", "scores", "labels") else a
+        for name, a in detector.board().items()
+    }
+    monkeypatch.setattr(detector, "board", lambda: few.copy())
+    widget = SuppressionBoard()
+    assert np.isnan(widget.numbers["precision"])
+    assert widget.numbers["recall"] == 0
+    assert "precision" not in widget.describe()
+    shown = node(widget).numbers(widget.scene, {"score": 0.3, "overlap": 0.45}, widget.constants)
+    assert np.isnan(shown["precision"])
+    assert shown["counts"]["missed"] == 4
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"score": 0.01}, "between 0.05 and 0.95"),
+        ({"overlap": 1.1}, "between 0 and 1"),
+        ({"overlap": np.nan}, "between 0 and 1"),
+        ({"score": "high"}, "one number"),
+    ],
+)
+def test_board_refuses(state, words):
+    with pytest.raises(traitlets.TraitError, match=words):
+        SuppressionBoard(**state)
+
+
+def test_board_picture_shows_the_numbers():
+    widget = SuppressionBoard(score=0.2, overlap=0.8)
+    left, right = widget.draw().axes
+    raw = detector.board()
+    assert len(left.patches) == len(raw["scores"])
+    shown = [[*patch.get_xy(), patch.get_width(), patch.get_height()] for patch in right.patches]
+    kept = raw["boxes"][widget.kept]
+    wanted = np.concatenate([kept[:, :2], kept[:, 2:] - kept[:, :2]], axis=1)
+    np.testing.assert_allclose(shown, wanted, rtol=1e-6)
+    best = widget.kept[0]
+    assert right.texts[0].get_text() == f"face {raw['scores'][best]:.2f}"
+    assert right.get_title().startswith(f"{len(kept)} kept: {widget.numbers['hits']} hits")

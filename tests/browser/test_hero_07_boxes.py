@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 
 from tests.browser import lab as jupyter
-from utils.widgets import AnchorExplorer
+from utils.widgets import AnchorExplorer, SuppressionBoard
 from utils.widgets.anchor_explorer import ANCHORS, SHAPES, dots, place_of
 
 pytestmark = pytest.mark.browser
 
-EVERY = {"anchors": AnchorExplorer}
+EVERY = {
+    "anchors": AnchorExplorer,
+    "suppression": SuppressionBoard,
+    "all kept": lambda: SuppressionBoard(score=0.05, overlap=1),
+}
 
 
 # ---------------------------------------------------------------- the anchors
@@ -89,6 +93,68 @@ def to_pixels(anchor):
     return x - w / 2, y - h / 2, x + w / 2, y + h / 2
 
 
+# ---------------------------------------------------------------- the suppression
+
+
+def test_the_verdicts_are_shown(plain, page):
+    board = SuppressionBoard()
+    hero = plain(board)
+    for score, overlap in ((0.3, 0.45), (0.05, 1), (0.95, 0.45), (0.1, 0), (0.2, 0.8)):
+        board.score, board.overlap = score, overlap
+        jupyter.set_plain(page, score=score, overlap=overlap)
+        assert jupyter.readout(hero) == board.numbers
+        for name in ("hit", "duplicate", "false-alarm"):
+            count = board.verdicts.count(name.replace("-", " "))
+            assert hero.locator(f".scene .{name}").count() == count
+            assert hero.locator(f".bar.{name}").count() == count
+        raw = board.scene["scores"]
+        unsure = sum(value < score for value in raw)
+        assert hero.locator(".scene .unsure").count() == unsure
+        assert hero.locator(".scene .dropped").count() == len(raw) - unsure - len(board.kept)
+
+
+def test_the_surest_box_lies_on_top_and_no_tag_on_another(plain, page):
+    board = SuppressionBoard(score=0.05, overlap=1)
+    hero = plain(board)
+    x1, y1, x2, y2 = board.scene["boxes"][board.kept[0]]
+    top = hero.locator(".scene .kept .edge").last.evaluate(
+        "n => [n.x, n.y, n.width, n.height].map((each) => each.baseVal.value)"
+    )
+    np.testing.assert_allclose(top, 400 * np.array([x1, y1, x2 - x1, y2 - y1]), atol=1e-3)
+    tags = hero.locator(".scene .tag:not(:empty)")
+    assert "face 1.00 ✓" in tags.all_text_contents()
+    assert 4 <= tags.count() < len(board.kept)
+    rects = [each.bounding_box() for each in tags.all()]
+    for i, a in enumerate(rects):
+        for b in rects[:i]:
+            apart = [a["x"] - b["x"] - b["width"], b["x"] - a["x"] - a["width"]]
+            apart += [a["y"] - b["y"] - b["height"], b["y"] - a["y"] - a["height"]]
+            assert max(apart) > -4  # the white rims of the letters may touch
+
+
+def test_thresholds_by_keyboard(plain, page):
+    hero = plain(SuppressionBoard())
+    for name, trait, ends, start in (
+        ("lowest score", "score", (0.05, 0.95), 0.3),
+        ("highest IoU", "overlap", (0, 1), 0.45),
+    ):
+        slider = hero.get_by_role("slider", name=name)
+        slider.focus()
+        for key, wanted in {
+            "ArrowRight": start + 0.01,
+            "Shift+ArrowRight": start + 0.11,
+            "Home": ends[0],
+            "End": ends[1],
+        }.items():
+            page.keyboard.press(key)
+            jupyter.frames(page)
+            assert jupyter.state(page, f"model.get('{trait}')") == pytest.approx(wanted)
+    assert slider.get_attribute("aria-valuetext") == "keep all"
+    page.keyboard.press("ArrowLeft")
+    jupyter.frames(page)
+    assert slider.get_attribute("aria-valuetext") == "0.99"
+
+
 # ---------------------------------------------------------------- both
 
 
@@ -110,7 +176,11 @@ def test_every_control_has_a_name(name, plain):
 
 
 @pytest.mark.parametrize(
-    ("code", "value", "name"), [("AnchorExplorer()", "widget.positives", "positives")]
+    ("code", "value", "name"),
+    [
+        ("AnchorExplorer()", "widget.positives", "positives"),
+        ("SuppressionBoard()", "widget.numbers['precision']", "precision"),
+    ],
 )
 def test_in_jupyterlab_every_control_moves_the_picture(code, value, name, open_notebook):
     kind = code.split("(")[0]

@@ -12,6 +12,7 @@ _HOMES = {
     "ActivationExplorer": "activation_explorer",
     "XorBuilder": "xor_builder",
     "AnchorExplorer": "anchor_explorer",
+    "SuppressionBoard": "suppression_board",
     "GraphStepper": "graph_stepper",
     "OptimizerRace": "optimizer_race",
     "GradientFlow": "gradient_flow",
