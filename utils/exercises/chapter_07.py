@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
+from contextlib import contextmanager
 from fractions import Fraction
 
 import numpy as np
@@ -1057,25 +1059,34 @@ def _focal(logits, targets, gamma):
 
 
 def _tensorflow():
+    """TensorFlow as it is: to seed it again in a child process would end that process."""
     from utils.runtime import import_tensorflow
 
-    return import_tensorflow()
+    return sys.modules.get("tensorflow") or import_tensorflow()
+
+
+@contextmanager
+def _in_a_child(tf):
+    """TensorFlow as a child process can run it: on the CPU, without graphs and their threads."""
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        with tf.device("CPU:0"):
+            yield
+    finally:
+        tf.config.run_functions_eagerly(before)
 
 
 class _OnTensors:
-    """A learner's function that `agree` calls with arrays and that gets them as tensors."""
+    """A function of tensors that is called with arrays."""
 
-    def __init__(self, answer, tf):
-        vars(self).update(answer=answer, tf=tf)
-
-    def __getattr__(self, name):
-        return getattr(self.answer, name)
-
-    def __setattr__(self, name, value):
-        setattr(self.answer, name, value)
+    def __init__(self, function, tf):
+        self.__wrapped__, self.tf = function, tf
 
     def __call__(self, logits, targets, gamma):
-        return self.answer(self.tf.constant(logits), self.tf.constant(targets), gamma)
+        with _in_a_child(self.tf):
+            logits, targets = map(self.tf.convert_to_tensor, (logits, targets))
+            return self.__wrapped__(logits, targets, gamma)
 
 
 SURE = ([[90.0, -90.0, 0.0], [-90.0, 90.0, 0.0], [5.0, 5.0, 5.0]], [[-99.0, 40.0], [0.5, 0.0]])
@@ -1089,26 +1100,30 @@ def _(answer, rng):
         for spread, gamma in ((2, 2.0), (2, 1.5), (1, 0.0), (3, 3.0))
     ]
     draws += [(np.array(rows), 2.0) for rows in (*SURE, [[0.0, 0.0, 0.0, 0.0]])]
+    if not isinstance(answer.function, _OnTensors):
+        with _in_a_child(tf):
+            answer(tf.zeros((2, 3)), tf.zeros(2, tf.int64), 2.0)  # tells a stub from an answer
+        answer.function = _OnTensors(answer.function, tf)
     wanted = []
-    with tf.device("CPU:0"):  # a check may run in a child process, which cannot use a GPU
-        for logits, gamma in draws:
-            targets = rng.integers(logits.shape[1], size=len(logits))
-            targets[:2] = 0  # in the rows of SURE: right, wrong
-            args = logits.astype(np.float32), targets, gamma
-            losses, gradient = _focal(*args)
-            wanted.append((args, gradient))
-            agree(_OnTensors(answer, tf), args, losses.mean(), "the loss", rtol=1e-4, atol=1e-6)
-        for args, gradient in wanted if not answer.suspicion else ():
-            _check_gradient(answer, tf, args, gradient)
+    for logits, gamma in draws:
+        targets = rng.integers(logits.shape[1], size=len(logits))
+        targets[:2] = 0  # in the rows of SURE: right, wrong
+        args = logits.astype(np.float32), targets, gamma
+        losses, gradient = _focal(*args)
+        wanted.append((args, gradient))
+        agree(answer, args, losses.mean(), "the loss", rtol=1e-4, atol=1e-6)
+    for args, gradient in wanted if not answer.suspicion else ():
+        _check_gradient(answer, tf, args, gradient)
 
 
 def _check_gradient(answer, tf, args, gradient):
-    logits, targets = map(tf.constant, args[:2])
-    with tf.GradientTape() as tape:
+    with _in_a_child(tf), tf.GradientTape() as tape:
+        logits = tf.constant(args[0])
         tape.watch(logits)
-        value = answer(logits, targets, args[2])
-    if not tf.is_tensor(value):
-        raise Wrong(f"the value is right: return it as a tensor, not as {type(value).__name__}")
+        value = answer(logits, *args[1:])
+        if not tf.is_tensor(value):
+            kind = type(value).__name__
+            raise Wrong(f"the value is right: return it as a tensor, not as {kind}")
     found = tape.gradient(value, logits)
     if found is None:
         raise Wrong(
