@@ -1,6 +1,6 @@
 """The study of detection: the same small detector trained in several ways, over seeds.
 
-``python -m utils.recorded.detection`` trains all again, half an hour on one core.
+``python -m utils.recorded.detection`` trains all again, half an hour or more on one core.
 """
 
 from __future__ import annotations
