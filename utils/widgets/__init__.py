@@ -20,6 +20,7 @@ _HOMES = {
     "DigitPad": "digit_pad",
     "AblationBoard": "ablation_board",
     "IouDragger": "iou_dragger",
+    "SceneBoard": "scene_board",
     "RNNStepper": "rnn_stepper",
     "WordWriter": "word_writer",
     "LatentMap": "latent_map",
