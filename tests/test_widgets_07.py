@@ -13,7 +13,6 @@ from PIL import Image
 from tests.support.javascript import state_of
 from utils.datasets import _openmoji, load_scenes
 from utils.datasets.scenes import DISTRACTORS, KINDS
-from utils.metrics import Detections, precision_recall
 from utils.models.detector import Detector
 from utils.recorded import detector
 from utils.widgets import IouDragger, SceneBoard
@@ -27,7 +26,6 @@ from utils.widgets.scene_board import (
     UNSEEN,
     compose,
     forward,
-    hits,
     sheet,
     sprite,
 )
@@ -265,22 +263,6 @@ def test_the_script_finds_the_same_boxes(node, sprites):
         assert shown["right"] == board.right.sum()
         boxes, right = boxes + len(found.boxes), right + board.right.sum()
     assert 10 < right < boxes
-
-
-def test_hits_are_those_of_the_average_precision():
-    rng = np.random.default_rng(6)
-    for _ in range(30):
-        truth = np.array([random_box(rng) for _ in range(4)]) / SIDE
-        boxes = np.clip(np.tile(truth, (3, 1)) + rng.normal(0, 0.03, (12, 4)), 0, 1)
-        boxes = np.sort(boxes.reshape(-1, 2, 2), axis=1).reshape(-1, 4)
-        labels, true_labels = rng.integers(2, size=12), rng.integers(2, size=4)
-        found = Detections(boxes, np.sort(rng.uniform(size=12))[::-1], labels)
-        right = hits(found, truth, true_labels)
-        for label in set(true_labels.tolist()):
-            count = (true_labels == label).sum()
-            curve = precision_recall([found], [(truth, true_labels)], label)
-            recall = right[labels == label].cumsum() / count
-            np.testing.assert_allclose(recall, curve.recall)
 
 
 def test_the_detector_is_right_about_the_first_scene_but_for_the_mushroom():

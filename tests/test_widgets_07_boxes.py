@@ -205,7 +205,7 @@ def by_metrics(board, score, overlap):
 
 
 def test_the_scripts_suppression_is_the_metrics(node):
-    script = node(SuppressionBoard())
+    script = node(HERE / "js" / "boxes.js")
     rng = np.random.default_rng(3)
     for _ in range(12):
         board = random_board(rng)

@@ -70,7 +70,7 @@ def test_a_box_and_its_corners_by_mouse(plain, page):
 
 # ---------------------------------------------------------------- the board
 
-UNIT = 7  # of the drawing, for a pixel of the scene
+SIDE = 400  # of the drawing
 # what the page's own canvas holds, and what the script's network answers to it
 SEEN = """async (script) => {
   const source = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
@@ -109,11 +109,11 @@ def test_page_and_numpy_see_the_same_scene_and_the_same_boxes_in_it(plain, page)
         pixels, answers = page.evaluate(SEEN, str(board._esm))
         np.testing.assert_array_equal(pixels, board.image.ravel())
         np.testing.assert_allclose(answers, board.answers.ravel(), atol=1e-9)
-        boxes = hero.locator(".answers .found").evaluate_all(
+        boxes = hero.locator(".answers .edge").evaluate_all(
             "(nodes) => nodes.map(({ x, y, width, height }) =>"
             " [x, y, width, height].map(({ baseVal }) => baseVal.value))"
         )
-        corners = np.clip(board.found.boxes[::-1], 0, 1) * 64 * UNIT
+        corners = np.clip(board.found.boxes[::-1], 0, 1) * SIDE
         drawn = np.reshape(boxes, (-1, 4))
         np.testing.assert_allclose(drawn[:, :2], corners[:, :2], atol=1e-6)
         np.testing.assert_allclose(drawn[:, :2] + drawn[:, 2:], corners[:, 2:], atol=1e-6)
@@ -128,7 +128,7 @@ def test_an_object_by_mouse(plain, page):
     hero = show_board(
         plain, page, SceneBoard(objects=[("🐶", 20, 20, 20, 0), ("🍎", 44, 44, 16, 0)])
     )
-    unit = hero.locator(".stage").bounding_box()["width"] / 64
+    unit = hero.locator(".scene").bounding_box()["width"] / 64
     before = hero.locator(".answers").inner_html()
     jupyter.drag(page, hero.get_by_role("slider", name="dog face"), 12 * unit, 5 * unit)
     glyph, x, y, size, _ = first(page)
@@ -137,9 +137,9 @@ def test_an_object_by_mouse(plain, page):
     jupyter.frames(page)
     assert hero.locator(".answers").inner_html() != before
     assert hero.locator("h4", has_text="chosen: dog face").is_visible()
-    jupyter.drag(page, hero.locator(".stage > [aria-hidden] > .knob"), 4 * unit, 4 * unit)
+    jupyter.drag(page, hero.locator(".scene > [aria-hidden] > .knob"), 4 * unit, 4 * unit)
     assert first(page)[3] == pytest.approx(28, abs=0.5)
-    stage = hero.locator(".stage")
+    stage = hero.locator(".scene")
     stage.click(position={"x": 5, "y": 5})
     jupyter.frames(page)
     assert hero.locator("h4", has_text="nothing is chosen").is_visible()
@@ -179,7 +179,7 @@ def test_glyphs_are_taken_from_the_palette(plain, page):
     hero.get_by_role("button", name="add lion face").click()
     assert first(page)[0] == "🦁"
     lion = hero.get_by_role("button", name="add top hat")
-    stage, button = hero.locator(".stage").bounding_box(), lion.bounding_box()
+    stage, button = hero.locator(".scene").bounding_box(), lion.bounding_box()
     page.mouse.move(button["x"] + 20, button["y"] + 20)
     page.mouse.down()
     for x, y in ((0.25, 0.5), (0.5, 0.75)):

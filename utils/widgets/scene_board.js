@@ -1,16 +1,13 @@
 // Emoji laid over each other, and a detector that runs in the page.
+import { accent, frame, judge, SIDE, suppress, tag } from "./js/boxes.js";
 import { button, buttons, choice, facts, slider } from "./js/controls.js";
-import { detections, forward, iou, network } from "./js/detector.js";
+import { forward, network, read } from "./js/detector.js";
 import { make, reveal, set } from "./js/dom.js";
 import { draggable, grip, place, pointer, steerable } from "./js/hands.js";
 import { hero } from "./js/hero.js";
 import { clamp, round } from "./js/math.js";
 import { address, paint, screen } from "./js/pixels.js";
 import { show } from "./js/text.js";
-
-const LOOKS = ["blue", "orange", "green", "pink", "olive"];
-const UNIT = 7; // of the drawing, for a pixel of the scene
-const KINDLESS = "none";
 
 /** The detector, from base64 of float16 numbers. */
 export const unpack = (text, { PLAN, SIZE }) => network(PLAN, text, SIZE);
@@ -97,36 +94,26 @@ export function compose(sprites, { objects, background }, constants) {
   return { pixels: Uint8ClampedArray.from(image, (value) => Math.floor(Math.min(value, 255) + 0.5)), boxes };
 }
 
-/** Mark the boxes found, the surest first, that hit a true box of their kind which no surer one has hit. */
-export function judge(found, truths, { HIT }) {
-  const free = new Set(truths);
-  return found.map((one) => {
-    let [best, most] = [null, HIT];
-    for (const truth of free) {
-      const overlap = truth.label === one.label ? iou(truth.box, one.box) : 0;
-      if (overlap >= most && (!best || overlap > most)) [best, most] = [truth, overlap];
-    }
-    free.delete(best);
-    return { ...one, isRight: best !== null };
-  });
-}
-
 /** What the network answers to a composed scene, the boxes found, how many there are to find, how many are right. */
 export function numbers(net, { pixels, boxes }, state, constants) {
   const { SIZE, KINDS, PALETTE, ANCHORS: anchors, VARIANCES: variances, OVERLAP: overlap } = constants;
   const answers = forward(net, pixels);
-  const truths = state.objects
-    .map(([glyph], k) => {
-      const [, , kind] = PALETTE.find(([known]) => known === glyph);
-      return { label: KINDS.indexOf(kind), box: boxes[k].map((value) => value / SIZE) };
-    })
-    .filter(({ label }) => label >= 0);
-  const found = judge(
-    detections(answers, { anchors, variances, kinds: KINDS.length, overlap, least: state.least }),
-    truths,
-    constants,
-  );
-  return { answers, found, placed: truths.length, right: found.filter(({ isRight }) => isRight).length };
+  const kinds = state.objects.map(([glyph]) => KINDS.indexOf(PALETTE.find(([known]) => known === glyph)[2]));
+  const truth = {
+    truth_boxes: boxes.filter((_, k) => kinds[k] >= 0).map((box) => box.map((value) => value / SIZE)),
+    truth_labels: kinds.filter((kind) => kind >= 0),
+  };
+  const raw = read(answers, { anchors, variances, kinds: KINDS.length, least: state.least });
+  const kept = suppress(raw, { score: state.least, overlap });
+  const verdicts = judge(kept, { ...raw, ...truth }, constants.HIT);
+  const found = kept.map((i, k) => ({
+    box: raw.boxes[i],
+    score: raw.scores[i],
+    label: raw.labels[i],
+    isRight: verdicts[k] === 0,
+  }));
+  const right = found.filter(({ isRight }) => isRight).length;
+  return { answers, found, placed: truth.truth_labels.length, right };
 }
 
 /** The bytes of a picture, once the page has read it. */
@@ -158,7 +145,7 @@ function render({ model, el }) {
   const view = hero(model, el, "Scene board");
   const { constants } = view;
   const { SIZE, SIZES, ANGLES, MOST, KINDS, PALETTE, UNSEEN, COLORS, CREDIT, least: limits } = constants;
-  const SIDE = SIZE * UNIT;
+  const UNIT = SIDE / SIZE; // of the drawing, for a pixel of the scene
   const net = unpack(view.get("weights"), constants);
   let sprites = null; // until the page has read them
   let pictures = [];
@@ -199,7 +186,7 @@ function render({ model, el }) {
   // the stage
   const left = view.panel();
   const svg = make(left, "svg", {
-    class: "stage",
+    class: "scene",
     viewBox: `0 0 ${SIDE} ${SIDE}`,
     role: "group",
     "aria-label": "the scene",
@@ -217,7 +204,7 @@ function render({ model, el }) {
       node,
       figure,
       image: make(figure, "image"),
-      frame: make(figure, "rect", { class: "chosen" }),
+      outline: make(figure, "rect", { class: "chosen" }),
       hit: make(figure, "circle", { class: "hit" }),
     };
     node.addEventListener("focus", () => {
@@ -270,7 +257,7 @@ function render({ model, el }) {
   const glyphButtons = PALETTE.map(([glyph, name, kind]) => {
     if (!shelves.has(kind)) {
       const label = KINDS.indexOf(kind);
-      make(grid, "span", { class: `shelf ${LOOKS[label] ?? KINDLESS}` }, kind);
+      make(grid, "span", { class: `shelf ${accent(label)}` }, kind);
       shelves.set(kind, make(grid, "div", { class: "shelf-row", role: "group", "aria-label": kind }));
     }
     const words = UNSEEN.includes(glyph) ? `${name}, never seen in training` : name;
@@ -339,17 +326,17 @@ function render({ model, el }) {
       const empty = compose(sprites, { objects: [], background }, constants).pixels;
       set(back, { href: address([colors(empty)], SIZE, { color: (color) => color }) });
     }
-    places.forEach(({ node, figure, image, frame, hit }, k) => {
+    places.forEach(({ node, figure, image, outline, hit }, k) => {
       reveal(node, k < all.length);
       if (k >= all.length) return;
       const [glyph, x, y, size, angle] = all[k];
       const href = pictures[PALETTE.findIndex(([known]) => known === glyph)];
       if (image.getAttribute("href") !== href) set(image, { href });
       const half = (size * UNIT) / 2;
-      for (const part of [image, frame]) set(part, { x: -half, y: -half, width: 2 * half, height: 2 * half });
+      for (const part of [image, outline]) set(part, { x: -half, y: -half, width: 2 * half, height: 2 * half });
       set(hit, { r: 0.92 * half });
       set(figure, { transform: `rotate(${angle})` });
-      frame.classList.toggle("gone", k !== chosen);
+      outline.classList.toggle("gone", k !== chosen);
       set(node, {
         "aria-label": `${nameOf(glyph)}: arrow keys move it, plus and minus resize it, Delete takes it away`,
       });
@@ -368,18 +355,16 @@ function render({ model, el }) {
   function drawAnswers(found) {
     answers.replaceChildren();
     for (const { box, score, label, isRight } of found.toReversed()) {
-      const [x1, y1, x2, y2] = box.map((value) => clamp(SIDE * value, 0, SIDE));
-      const node = make(answers, "g", { class: `${LOOKS[label]} ${isRight ? "right" : "wrong"}` });
-      const frame = { x: x1, y: y1, width: x2 - x1, height: y2 - y1 };
-      make(node, "rect", { class: "rim", ...frame });
-      make(node, "rect", { class: "found", ...frame });
-      const words = `${KINDS[label]} ${show(score)} ${isRight ? "✔" : "✘"}`;
-      const chip = make(node, "rect", { class: "chip", height: 20 });
-      const text = make(node, "text", {}, words);
+      const inside = box.map((value) => clamp(value, 0, 1));
+      frame(answers, `${accent(label)} ${isRight ? "" : "wrong"}`).lay(inside);
+      const words = `${KINDS[label]} ${show(score)} ${isRight ? "✓" : "✗"}`;
+      const text = tag(answers, inside, words, accent(label));
       const width = text.getComputedTextLength() + 10;
-      const [x, y] = [clamp(x1 - 1, 0, SIDE - width), y1 < 20 ? y1 : y1 - 20];
-      set(chip, { x, y, width });
-      set(text, { x: x + 5, y: y + 15 });
+      const x = clamp(SIDE * inside[0] - 1.5, 0, SIDE - width);
+      const y = Number(text.getAttribute("y"));
+      set(text, { x: x + 5 }).before(
+        make(answers, "rect", { class: `chip ${accent(label)}`, x, y: y - 14, width, height: 19 }),
+      );
     }
   }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import traitlets
 
-from utils import metrics, plotting
+from utils import plotting
 from utils.datasets._openmoji import drawn_once, pictures
 from utils.datasets.scenes import KINDS, OPAQUE, SIZE
 from utils.metrics import Detections
@@ -19,6 +19,7 @@ from utils.models import detector as ssd
 from utils.recorded import detector as record
 from utils.widgets._hero import Hero, Numbers, script
 from utils.widgets.activation_explorer import Choice
+from utils.widgets.suppression_board import HIT, judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +37,6 @@ FINE = 4  # a pixel of an object is the mean of FINE × FINE places of its glyph
 SIZES, ANGLES = (10, 40), (-180, 180)  # of an object: pixels of its longer side, degrees
 MOST = 8  # objects
 OVERLAP = 0.45  # IoU above which the less sure of two boxes is dropped
-HIT = 0.5  # IoU from which a box is right
 CREDIT = "Emoji: OpenMoji, CC BY-SA 4.0"
 # colors from above to below, between which the ground changes smoothly
 BACKGROUNDS = {
@@ -60,7 +60,6 @@ PLAN = (
     ("conv", "conv5", 64, 1),
     ("head", "head4", 40, 1),
 )
-LOOKS = (plotting.BLUE, plotting.ORANGE, plotting.GREEN, plotting.PINK, plotting.OLIVE)
 
 # ---------------------------------------------------------------- the scene
 
@@ -257,20 +256,6 @@ def pack(weights: Mapping[str, np.ndarray]) -> str:
     return base64.b64encode(flat.astype("<f2").tobytes()).decode("ascii")
 
 
-def hits(found: Detections, boxes: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Which of the boxes found, the surest first, are right: bool (n,).
-
-    One is right if it reaches an IoU of 1/2 with a true box of its kind that no surer one has hit.
-    """
-    right = np.zeros(len(found.boxes), bool)
-    overlap = metrics.iou(found.boxes, boxes) * (found.labels[:, None] == labels)
-    for i in range(len(right) if len(labels) else 0):
-        best = overlap[i].argmax()
-        if overlap[i, best] >= HIT:
-            right[i], overlap[:, best] = True, 0
-    return right
-
-
 # ---------------------------------------------------------------- the widget
 
 
@@ -378,8 +363,9 @@ class SceneBoard(Hero):
 
     @property
     def right(self) -> np.ndarray:
-        """Which of the boxes found are right, bool (n,)."""
-        return hits(self.found, *self.truth)
+        """Which of the boxes found hit an object of their kind, bool (n,)."""
+        found = self.found
+        return np.array(judge(found.boxes, found.labels, *self.truth), int) == 0
 
     def describe(self) -> str:
         """Return the present state in words."""
@@ -412,7 +398,7 @@ class SceneBoard(Hero):
         for box, label, name, hit in zip(
             found.boxes * SIZE - 0.5, found.labels, names, right, strict=True
         ):
-            (x1, y1, x2, y2), color = box, LOOKS[label]
+            (x1, y1, x2, y2), color = box, plotting.BOX_COLORS[label]
             for edge, width in (("white", 4), (color, 2)):
                 dash = "-" if hit or edge == "white" else "--"
                 scene.add_patch(
@@ -421,7 +407,11 @@ class SceneBoard(Hero):
             scene.text(
                 x1, max(y1, 3), name, color="white", backgroundcolor=color, fontsize=8, clip_on=True
             )
-        bars.barh(range(len(names)), found.scores, color=[LOOKS[label] for label in found.labels])
+        bars.barh(
+            range(len(names)),
+            found.scores,
+            color=[plotting.BOX_COLORS[label] for label in found.labels],
+        )
         bars.set_yticks(range(len(names)), names)
         bars.invert_yaxis()
         bars.set(xlim=(0, 1), xlabel="score")

@@ -1,36 +1,14 @@
 // All raw boxes of a detector: two thresholds decide which stay, the truth which of these are right.
-import { accent, frame, iou, scene, SIDE, tag } from "./js/boxes.js";
+import { accent, frame, iou, judge, scene, SIDE, suppress, tag } from "./js/boxes.js";
 import { facts, slider } from "./js/controls.js";
 import { make, set } from "./js/dom.js";
 import { hero } from "./js/hero.js";
-import { argmax } from "./js/math.js";
 import { show } from "./js/text.js";
-
-/** Indices of the boxes that stay, the surest first: non-maximum suppression of each kind by itself. */
-export function suppress({ boxes, scores, labels }, { score, overlap }) {
-  const kept = [];
-  const isNew = (i) => kept.every((j) => labels[i] !== labels[j] || iou(boxes[i], boxes[j]) <= overlap);
-  const enough = [...scores.keys()].filter((i) => scores[i] >= score);
-  for (const i of enough.toSorted((a, b) => scores[b] - scores[a])) if (isNew(i)) kept.push(i);
-  return kept;
-}
-
-/** What each kept box is, an index into VERDICTS, as judge() in suppression_board.py decides. */
-export function judge(kept, { boxes, labels, truth_boxes: truths, truth_labels: kinds }, { HIT }) {
-  const free = truths.map(() => 1);
-  return kept.map((i) => {
-    const overlaps = truths.map((box, j) => (kinds[j] === labels[i] ? iou(boxes[i], box) : 0));
-    const best = argmax(overlaps.map((value, j) => value * free[j]));
-    if (!free[best] || overlaps[best] < HIT) return Math.max(...overlaps) < HIT ? 2 : 1;
-    free[best] = 0;
-    return 0;
-  });
-}
 
 /** Boxes that stay, verdicts on them, their counts, missed objects, precision (NaN if none stays) and recall. */
 export function numbers(board, state, constants) {
   const kept = suppress(board, state);
-  const verdicts = judge(kept, board, constants);
+  const verdicts = judge(kept, board, constants.HIT);
   const [hits, duplicates, alarms] = constants.VERDICTS.map((_, k) => verdicts.filter((one) => one === k).length);
   const objects = board.truth_boxes.length;
   const counts = { hits, duplicates, alarms, missed: objects - hits };

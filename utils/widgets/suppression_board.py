@@ -30,6 +30,8 @@ def judge(
     A hit is of an object's kind, overlaps it with an IoU of `HIT` or more, more than any other
     object that is left, and takes it: what only overlaps objects that are taken is a duplicate.
     """
+    if not len(truth_boxes):
+        return [2] * len(boxes)
     overlaps = iou(boxes, truth_boxes) * (labels[:, None] == truth_labels)
     free, verdicts = np.ones(len(truth_boxes), bool), []
     for row in overlaps:

@@ -1,6 +1,7 @@
 // Boxes [x1, y1, x2, y2] as fractions of a picture, and pictures with boxes over them.
 import { make, set } from "./dom.js";
 import { pointer } from "./hands.js";
+import { argmax } from "./math.js";
 
 const area = ([x1, y1, x2, y2]) => (x2 - x1) * (y2 - y1);
 
@@ -11,6 +12,27 @@ export function iou(a, b) {
   const shared = width * height;
   const union = area(a) + area(b) - shared;
   return union > 0 ? shared / union : 0;
+}
+
+/** Indices of the boxes that stay, the surest first: non-maximum suppression of each kind by itself. */
+export function suppress({ boxes, scores, labels }, { score, overlap }) {
+  const kept = [];
+  const isNew = (i) => kept.every((j) => labels[i] !== labels[j] || iou(boxes[i], boxes[j]) <= overlap);
+  const enough = [...scores.keys()].filter((i) => scores[i] >= score);
+  for (const i of enough.toSorted((a, b) => scores[b] - scores[a])) if (isNew(i)) kept.push(i);
+  return kept;
+}
+
+/** What each kept box is, an index into VERDICTS, as judge() in utils/widgets/suppression_board.py decides. */
+export function judge(kept, { boxes, labels, truth_boxes: truths, truth_labels: kinds }, least) {
+  const free = truths.map(() => 1);
+  return kept.map((i) => {
+    const overlaps = truths.map((box, j) => (kinds[j] === labels[i] ? iou(boxes[i], box) : 0));
+    const best = argmax(overlaps.map((value, j) => value * free[j]));
+    if (!free[best] || overlaps[best] < least) return Math.max(...overlaps) < least ? 2 : 1;
+    free[best] = 0;
+    return 0;
+  });
 }
 
 /** The class that gives a kind its color, that of BOX_COLORS in utils/plotting.py. */

@@ -1,4 +1,4 @@
-// A small detector of objects that runs in the page: convolutions, anchors, suppression.
+// A small detector of objects that runs in the page: convolutions, and boxes read from their answers.
 import { halves, taker } from "./weights.js";
 
 /** Room for maps of side × side, channel by channel, with a frame of zeros around them. */
@@ -108,14 +108,6 @@ export function forward({ mean, std, image, layers, heads, answers }, pixels) {
   return answers;
 }
 
-/** Intersection over union of two boxes; 0 where one has no area. */
-export function iou(a, b) {
-  const width = Math.max(0, Math.min(a[2], b[2]) - Math.max(a[0], b[0]));
-  const height = Math.max(0, Math.min(a[3], b[3]) - Math.max(a[1], b[1]));
-  const union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - width * height;
-  return union > 0 ? (width * height) / union : 0;
-}
-
 /** The box that four offsets make of an anchor (cx, cy, w, h): decode() in utils/models/detector.py. */
 function decode(offsets, [cx, cy, w, h], variances) {
   const [x, y] = [cx + offsets[0] * variances[0] * w, cy + offsets[1] * variances[1] * h];
@@ -125,18 +117,10 @@ function decode(offsets, [cx, cy, w, h], variances) {
   return [x - width / 2, y - height / 2, x + width / 2, y + height / 2];
 }
 
-/** Keep the surest, drop what overlaps it more than `most`, go on with the rest. */
-export function suppress(candidates, most) {
-  const kept = [];
-  for (const candidate of candidates.toSorted((a, b) => b.score - a.score))
-    if (kept.every(({ box }) => iou(box, candidate.box) <= most)) kept.push(candidate);
-  return kept;
-}
-
-/** Boxes { box, score, label } with a score above `least`, each kind suppressed by itself, the surest first. */
-export function detections(answers, { anchors, variances, kinds, overlap, least }) {
+/** All boxes with a score above `least`, before suppression: { boxes, scores, labels }. */
+export function read(answers, { anchors, variances, kinds, least }) {
   const [classes, width] = [kinds + 1, kinds + 5];
-  const found = Array.from({ length: kinds }, () => []);
+  const raw = { boxes: [], scores: [], labels: [] };
   for (let a = 0, p = 0; a < anchors.length; a += 1, p += width) {
     let top = answers[p];
     for (let k = 1; k < classes; k += 1) top = Math.max(top, answers[p + k]);
@@ -145,10 +129,11 @@ export function detections(answers, { anchors, variances, kinds, overlap, least 
     for (let k = 1; k < classes; k += 1) {
       const score = Math.exp(answers[p + k] - top) / sum;
       if (score > least) {
-        const box = decode(answers.subarray(p + classes, p + width), anchors[a], variances);
-        found[k - 1].push({ box, score, label: k - 1 });
+        raw.boxes.push(decode(answers.subarray(p + classes, p + width), anchors[a], variances));
+        raw.scores.push(score);
+        raw.labels.push(k - 1);
       }
     }
   }
-  return found.flatMap((ofKind) => suppress(ofKind, overlap)).toSorted((a, b) => b.score - a.score);
+  return raw;
 }
