@@ -113,10 +113,12 @@ def plan(names: list[str]) -> dict[str, list]:
 def of_chapter(path: Path) -> list[list]:
     """Return the commands that test one chapter with its exercises, widgets and form."""
     number = path.stem[:2]
-    suffix = "" if number == "01" else f"_{number}"
-    names = [name.format(suffix) for name in OF_A_CHAPTER]
-    own = [Path(name).name for name, form in zip(names, OF_A_CHAPTER, strict=True) if name != form]
-    files = [name for name in names if (ROOT / name).exists()]
+    suffix = "" if number == "01" else f"_{number}*"
+    files, own = [], []
+    for form in OF_A_CHAPTER:
+        found = sorted(ROOT.glob(form.format(suffix)))
+        files += [each.relative_to(ROOT).as_posix() for each in found]
+        own += [each.name for each in found] if "{}" in form else []
     return [
         [*PYTEST, *STRICT, path.relative_to(ROOT).as_posix()],
         [*PYTEST, "-k", " or ".join((number, *own)), *files],
