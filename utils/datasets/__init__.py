@@ -11,6 +11,7 @@ from utils.datasets.pronunciations import Pronunciations, load_pronunciations
 from utils.datasets.reviews import load_reviews
 from utils.datasets.scenes import GlyphScenes, load_scenes
 from utils.datasets.series import load_series
+from utils.datasets.sketches import Sketches, load_sketches
 
 __all__ = [
     "CacheError",
@@ -22,6 +23,7 @@ __all__ = [
     "Pronunciations",
     "Scenes",
     "Series",
+    "Sketches",
     "Source",
     "Texts",
     "adding_problem",
@@ -32,5 +34,6 @@ __all__ = [
     "load_reviews",
     "load_scenes",
     "load_series",
+    "load_sketches",
     "read_coco",
 ]
