@@ -363,3 +363,108 @@ def frechet_distance(
     shift = mean - other_mean
     traces = np.trace(covariance) + np.trace(other_covariance)
     return float(shift @ shift + traces - 2 * np.sqrt(np.maximum(cross, 0)).sum())
+
+
+# ---------------------------------------------------------------- pictures in color
+
+COLORED = 0.12  # chroma from which a pixel counts as colored
+HUES = 18  # bins of 20°, the first one around red
+APART, NEAR = 30 / 255, 0.12  # sum over the channels, and distance, of two colors
+SAME = 0.02  # difference in a channel of what counts as one color
+
+
+def chroma(images: np.ndarray) -> np.ndarray:
+    """How far each pixel is from gray, the range of its three channels: (…, 3) → (…)."""
+    return np.ptp(images, axis=-1)
+
+
+def hue(images: np.ndarray) -> np.ndarray:
+    """The angle of each pixel on the color wheel: (…, 3) → (…) in [0, 1), 0 red, ⅓ green, ⅔ blue.
+
+    Gray has hue 0. Source: A. Smith (1978), doi:10.1145/800248.807361.
+    """
+    red, green, blue = np.moveaxis(images, -1, 0)
+    largest, range_ = images.max(axis=-1), chroma(images)
+    safe = np.where(range_ > 0, range_, 1)
+    sixths = np.select(
+        [range_ == 0, largest == red, largest == green],
+        [0, (green - blue) / safe, (blue - red) / safe + 2],
+        (red - green) / safe + 4,
+    )
+    return sixths / 6 % 1
+
+
+def color_error(painted: np.ndarray, truth: np.ndarray) -> float:
+    """Mean absolute error of the channels where the truth is colored; images (N, H, W, 3)."""
+    where = chroma(truth) > COLORED
+    return float(np.abs(painted[where] - truth[where]).mean())
+
+
+def chroma_ratio(painted: np.ndarray, truth: np.ndarray) -> float:
+    """Mean chroma of what was painted over that of the truth, where the truth is colored.
+
+    Below 1 the colors are duller than they should be, above 1 more vivid.
+    """
+    where = chroma(truth) > COLORED
+    return float(chroma(painted[where]).mean() / chroma(truth[where]).mean())
+
+
+def hue_distance(painted: np.ndarray, truth: np.ndarray) -> float:
+    """Total variation, 0 to 1, between the hues of two sets of images, weighted by chroma.
+
+    Only pixels count where the truth is colored. It compares the sets as wholes: red and green
+    exchanged between two pictures cost nothing. NaN where nothing painted there has a color.
+    """
+    where = chroma(truth) > COLORED
+    shares = []
+    for images in (painted[where], truth[where]):
+        bins = np.rint(HUES * hue(images)).astype(int) % HUES
+        counts = np.bincount(bins, weights=chroma(images), minlength=HUES)
+        shares.append(counts / counts.sum() if counts.any() else np.nan * counts)
+    return float(np.abs(shares[0] - shares[1]).sum() / 2)
+
+
+def unevenness(painted: np.ndarray, truth: np.ndarray) -> float:
+    """Mean difference of neighbors in what was painted, where the truth has one color on both.
+
+    Over the channels and all pairs of pixels side by side and one above the other whose true colors
+    are the same (to 0.02) and no gray. Flat paint has 0; blotches and checks do not.
+    """
+    total, count = 0.0, 0
+    for axis in (1, 2):
+        alike = np.abs(np.diff(truth, axis=axis)).max(axis=-1) < SAME
+        alike &= np.delete(chroma(truth), -1, axis=axis) > COLORED
+        steps = np.abs(np.diff(painted, axis=axis))[alike]
+        total, count = total + steps.sum(dtype=float), count + steps.size
+    return total / count
+
+
+def palette(images: np.ndarray, count: int = 24) -> np.ndarray:
+    """The most frequent colors of images (N, H, W, 3) in [0, 1], the first most: (count, 3).
+
+    Grays, black and white are left out, and so is what is near to a more frequent one: less than
+    30 of 255 steps away in all channels together.
+    """
+    steps = np.rint(255 * images.reshape(-1, 3)).astype(int)
+    codes, often = np.unique(steps @ [1 << 16, 1 << 8, 1], return_counts=True)
+    codes = codes[np.argsort(-often, kind="stable")]
+    colors = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1) / 255
+    kept: list[np.ndarray] = []
+    for color in colors[chroma(colors) > COLORED]:
+        if all(np.abs(color - other).sum() >= APART for other in kept):
+            kept.append(color)
+        if len(kept) == count:
+            break
+    return np.array(kept)
+
+
+def palette_share(painted: np.ndarray, truth: np.ndarray, colors: np.ndarray) -> float:
+    """Share of the pixels, where the truth is colored, that come near to one of `colors` (C, 3).
+
+    Near is a Euclidean distance below 0.12.
+    """
+    pixels = painted[chroma(truth) > COLORED]
+    nearest = np.full(len(pixels), np.inf)
+    for color in colors:
+        nearest = np.minimum(nearest, np.linalg.norm(pixels - color, axis=1))
+    return float((nearest < NEAR).mean())
