@@ -1,4 +1,4 @@
-"""The moving picture at the top of the README: four widgets of the course at play.
+"""The moving picture at the top of the README: five widgets of the course at play.
 
 ``python -m tests.browser.readme`` makes it anew; a browser test makes parts of it and compares.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from PIL import Image
 
 from tests.browser import lab as jupyter
-from utils.widgets import LatentMap, OptimizerRace, PronunciationMap, RingFilm
+from utils.widgets import LatentMap, OptimizerRace, PronunciationMap, RingFilm, SceneBoard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,11 +46,14 @@ def scenes() -> list[Scene]:
     words = ["p", "ph", "pho", "phon", "phone", "phonetic"]
     spoken = [{"word": word, "step": 0} for word in words]
     spoken += [{"word": words[-1], "step": step} for step in range(1, 7)]
+    still = [("🏰", 44, 18, 28, 0), ("🚗", 47, 50, 22, 0), ("🍎", 12, 50, 17, 0)]
+    past = [{"objects": [*still, ("🐶", 14 + 1.6 * k, 22 + 0.9 * k, 24, 0)]} for k in range(21)]
     circle = [2 * math.pi * k / 24 for k in range(25)]
     walk = [{"position": (1.3 * math.cos(a), 1.3 * math.sin(a))} for a in circle]
     film = [{"setting": "WGAN-GP, λ = 0.1", "frame": frame} for frame in range(16)]
     return [
         Scene("02 · Which optimizer arrives first?", OptimizerRace(step=0), race, 110),
+        Scene("07 · Drag things about: the network finds and names them", SceneBoard(), past, 200),
         Scene("10 · Type a word: the network pronounces it", PronunciationMap(), spoken, 420),
         Scene("12 · Walk over the map of all digits", LatentMap(), walk, 160),
         Scene("13 · A forger learns", RingFilm(), film, 160),
