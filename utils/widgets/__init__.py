@@ -31,6 +31,8 @@ _HOMES = {
     "GanStepper": "gan_stepper",
     "RingFilm": "ring_film",
     "LatentWalk": "latent_walk",
+    "LambdaSlider": "lambda_slider",
+    "CycleViewer": "cycle_viewer",
     "Prediction": "prediction",
 }
 __all__ = sorted(_HOMES)

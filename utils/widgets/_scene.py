@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from typing import Any
 
 from utils.recorded import detector
+from utils.widgets._pictures import png_address
 
 
 def packed_scene() -> dict[str, Any]:
     """`detector.board()` as nested lists, and ``picture``, the address of its image as a PNG."""
-    from PIL import Image
-
     board = detector.board()
-    file = io.BytesIO()
-    Image.fromarray(board.pop("image")).save(file, "PNG")
-    text = base64.b64encode(file.getvalue()).decode("ascii")
-    lists = {name: array.tolist() for name, array in board.items()}
-    return lists | {"picture": f"data:image/png;base64,{text}"}
+    picture = png_address(board.pop("image"))
+    return {name: array.tolist() for name, array in board.items()} | {"picture": picture}
