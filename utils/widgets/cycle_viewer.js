@@ -70,7 +70,7 @@ function render({ model, el }) {
     right,
     "p",
     { class: "note" },
-    "World A: gray digits. Error: mean absolute difference of start and back, of channels from 0 to 1. A judge that was trained on true digits reads the gray pictures; after B → A it got so many of the 1,000 right.",
+    "World A: gray digits. Error: mean absolute difference of start and back, of channels from 0 to 1. A judge, trained on true digits, reads the gray pictures. The share is of the 1,000 that F made from B.",
   );
 
   return view.start(() => {
