@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from utils.datasets.looks import Worlds
 
 DIGITS = range(6)  # the first test image of each
-# name → the setting in cycle.SETTINGS and the seed; with seed 1 the cycle of ink closes, too, around
-# signs that are mostly read as other digits
+# name → the setting in cycle.SETTINGS and the seed; the cycle of ink with seed 1 closes, too, but
+# around signs that are mostly read as other digits
 TRAININGS = {
     "ink": ("ink", 0),
     "ink, seed 1": ("ink", 1),
