@@ -33,6 +33,7 @@ _HOMES = {
     "LatentWalk": "latent_walk",
     "LambdaSlider": "lambda_slider",
     "CycleViewer": "cycle_viewer",
+    "SketchPad": "sketch_pad",
     "Prediction": "prediction",
 }
 __all__ = sorted(_HOMES)

@@ -4,28 +4,11 @@ import { button, buttons, facts } from "./js/controls.js";
 import { make, set } from "./js/dom.js";
 import { draggable, grip, place, pointer, steerable } from "./js/hands.js";
 import { hero } from "./js/hero.js";
+import { ink } from "./js/ink.js";
 import { argmax, clamp, softmax } from "./js/math.js";
 import { paint, screen } from "./js/pixels.js";
 import { show } from "./js/text.js";
 import { floats, taker } from "./js/weights.js";
-
-/** How much of each pixel lies under a round pen, by its distance to the lines. */
-function ink(lines, { SIDE, PEN }) {
-  const nearest = new Float64Array(SIDE * SIDE).fill(Infinity);
-  for (const line of lines) {
-    line.forEach(([x0, y0], k) => {
-      const [x1, y1] = line[Math.min(k + 1, line.length - 1)];
-      const [dx, dy] = [x1 - x0, y1 - y0];
-      const length2 = dx * dx + dy * dy;
-      for (let i = 0; i < nearest.length; i += 1) {
-        const [x, y] = [i % SIDE, Math.floor(i / SIDE)];
-        const t = length2 > 0 ? clamp(((x - x0) * dx + (y - y0) * dy) / length2, 0, 1) : 0;
-        nearest[i] = Math.min(nearest[i], Math.hypot(x - x0 - t * dx, y - y0 - t * dy));
-      }
-    });
-  }
-  return nearest.map((distance) => clamp(PEN + 0.5 - distance, 0, 1));
-}
 
 /** The same picture as render() in digit_pad.py: fitted into 20×20, centered by mass; row by row. */
 export function picture(strokes, constants) {
@@ -38,14 +21,14 @@ export function picture(strokes, constants) {
   const lines = strokes.map((line) =>
     line.map((p) => p.map((value, axis) => (value - (low[axis] + high[axis]) / 2) * scale + CENTER)),
   );
-  const first = ink(lines, constants);
+  const first = ink(lines, SIDE, PEN);
   const [mass, mx, my] = first.reduce(
     ([sum, x, y], value, i) => [sum + value, x + value * (i % SIDE), y + value * Math.floor(i / SIDE)],
     [0, 0, 0],
   );
   const shift = [CENTER - mx / mass, CENTER - my / mass];
   const centered = lines.map((line) => line.map((p) => p.map((value, axis) => value + shift[axis])));
-  return ink(centered, constants);
+  return ink(centered, SIDE, PEN);
 }
 
 /** Layers on { shape: [channels, height, width] or [length], data }. */

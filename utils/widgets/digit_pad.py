@@ -11,6 +11,7 @@ from scipy.special import softmax
 
 from utils import plotting
 from utils.widgets._hero import Hero, Numbers, script
+from utils.widgets._ink import ink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,25 +77,11 @@ def render(strokes: Sequence[Any]) -> np.ndarray:
     low, high = points.min(0), points.max(0)
     scale = min((BOX - 2 * PEN) / max((high - low).max(), 1e-9), ZOOM)
     lines = [(line - (low + high) / 2) * scale + CENTER for line in lines]
-    ink = _ink(lines)
+    first = ink(lines, SIDE, PEN)
     y, x = np.mgrid[:SIDE, :SIDE]
-    mass = ink.sum()
-    shift = CENTER - np.array([(x * ink).sum() / mass, (y * ink).sum() / mass])
-    return _ink([line + shift for line in lines])
-
-
-def _ink(lines: Sequence[np.ndarray]) -> np.ndarray:
-    """How much of each pixel lies under a round pen of radius `PEN`, by its distance."""
-    y, x = np.mgrid[:SIDE, :SIDE]
-    nearest = np.full((SIDE, SIDE), np.inf)
-    for line in lines:
-        for (x0, y0), (x1, y1) in zip(line, line[[*range(1, len(line)), -1]], strict=True):
-            dx, dy = x1 - x0, y1 - y0
-            length2 = dx * dx + dy * dy
-            along = ((x - x0) * dx + (y - y0) * dy) / length2 if length2 > 0 else 0.0
-            t = np.clip(along, 0, 1)
-            nearest = np.minimum(nearest, np.hypot(x - x0 - t * dx, y - y0 - t * dy))
-    return np.clip(PEN + 0.5 - nearest, 0, 1)
+    mass = first.sum()
+    shift = CENTER - np.array([(x * first).sum() / mass, (y * first).sum() / mass])
+    return ink([line + shift for line in lines], SIDE, PEN)
 
 
 class DigitPad(Hero):
