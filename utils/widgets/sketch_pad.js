@@ -219,7 +219,7 @@ function render({ model, el }) {
   // the pictures
   const right = view.panel("what the network paints");
   const picture = screen(right, "what the network paints");
-  const fact = facts(right, { painted: "network's error", filled: "paint program's error" });
+  const fact = facts(right, { painted: "network's error", filled: "paint program's" });
   const switches = buttons(right);
   const others = make(right, "div", { class: "others" });
   const other = (key, name, words, note) => {

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # outlines to begin with, none of them shown to the U-Net in training
 STARTS = {"shirt": "👚", "strawberry": "🍓", "frog": "🐸", "parachute": "🪂", "dog": "🐶"}
 EMPTY = "empty paper"
-LINES = {"line": 1.1, "eraser": 2.5}  # radius of the pen in pixels; OpenMoji's is about 1
+LINES = {"line": 1.0, "eraser": 2.5}  # radius of the pen in pixels; OpenMoji's is about 1
 # OpenMoji's own, of which the network has seen most
 COLORS = {
     "red": "ea5a47",
