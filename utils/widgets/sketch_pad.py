@@ -306,7 +306,7 @@ class SketchPad(Hero):
             ax.set(xticks=[], yticks=[], title=title)
             ax.spines[:].set_visible(True)
         if self.start != EMPTY:
-            axes[0].set_xlabel(CREDIT, fontsize=8)
+            axes[0].set_xlabel(CREDIT, fontsize=8, loc="left")
         return fig
 
     def _paint(self, x: Tensor) -> np.ndarray:
