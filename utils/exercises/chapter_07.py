@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-import sys
-from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 
 from utils.exercises._agree import agree
 from utils.exercises._compare import Wrong, numbers, sizes
 from utils.exercises._exercise import exercise
+from utils.exercises._frameworks import OnTensors, in_a_child, tensorflow
 
 GRID = 16  # boxes of the checks lie on GRID × GRID cells: what they share can be counted
 PAIRS = {  # corners on that grid, by how the two boxes lie
@@ -1058,52 +1058,21 @@ def _focal(logits, targets, gamma):
     return -(easy**gamma * log_own)[:, 0], slope * (own - p) / len(rows)
 
 
-def _tensorflow():
-    """TensorFlow as it is: to seed it again in a child process would end that process."""
-    from utils.runtime import import_tensorflow
-
-    return sys.modules.get("tensorflow") or import_tensorflow()
-
-
-@contextmanager
-def _in_a_child(tf):
-    """TensorFlow as a child process can run it: on the CPU, without graphs and their threads."""
-    before = tf.config.functions_run_eagerly()
-    tf.config.run_functions_eagerly(True)
-    try:
-        with tf.device("CPU:0"):
-            yield
-    finally:
-        tf.config.run_functions_eagerly(before)
-
-
-class _OnTensors:
-    """A function of tensors that is called with arrays."""
-
-    def __init__(self, function, tf):
-        self.__wrapped__, self.tf = function, tf
-
-    def __call__(self, logits, targets, gamma):
-        with _in_a_child(self.tf):
-            logits, targets = map(self.tf.convert_to_tensor, (logits, targets))
-            return self.__wrapped__(logits, targets, gamma)
-
-
 SURE = ([[90.0, -90.0, 0.0], [-90.0, 90.0, 0.0], [5.0, 5.0, 5.0]], [[-99.0, 40.0], [0.5, 0.0]])
 
 
 @focal_loss.check
 def _(answer, rng):
-    tf = _tensorflow()
+    tf = tensorflow()
     draws = [
         (rng.normal(size=sizes(rng, 2)) * spread, gamma)
         for spread, gamma in ((2, 2.0), (2, 1.5), (1, 0.0), (3, 3.0))
     ]
     draws += [(np.array(rows), 2.0) for rows in (*SURE, [[0.0, 0.0, 0.0, 0.0]])]
-    if not isinstance(answer.function, _OnTensors):
-        with _in_a_child(tf):
+    if not isinstance(answer.function, OnTensors):
+        with in_a_child(tf):
             answer(tf.zeros((2, 3)), tf.zeros(2, tf.int64), 2.0)  # tells a stub from an answer
-        answer.function = _OnTensors(answer.function, tf)
+        answer.function = OnTensors(answer.function, tf.convert_to_tensor, partial(in_a_child, tf))
     wanted = []
     for logits, gamma in draws:
         targets = rng.integers(logits.shape[1], size=len(logits))
@@ -1117,7 +1086,7 @@ def _(answer, rng):
 
 
 def _check_gradient(answer, tf, args, gradient):
-    with _in_a_child(tf), tf.GradientTape() as tape:
+    with in_a_child(tf), tf.GradientTape() as tape:
         logits = tf.constant(args[0])
         tape.watch(logits)
         value = answer(logits, *args[1:])
@@ -1200,7 +1169,7 @@ def _(logits, targets, gamma):
 
 @focal_loss.wrong("it has no gradient: stay in TensorFlow")
 def _in_numpy(logits, targets, gamma):
-    tf = _tensorflow()
+    tf = tensorflow()
     return tf.constant(_focal(logits.numpy(), targets.numpy(), gamma)[0].mean(), tf.float32)
 
 
@@ -1211,14 +1180,14 @@ def _as_float(logits, targets, gamma):
 
 @focal_loss.wrong("its gradient is not: is tf.stop_gradient used")
 def _stopped(logits, targets, gamma):
-    tf = _tensorflow()
+    tf = tensorflow()
     log_p = tf.gather(tf.nn.log_softmax(logits), targets, batch_dims=1)
     return tf.reduce_mean(-((1 - tf.stop_gradient(tf.exp(log_p))) ** gamma) * log_p)
 
 
 @focal_loss.wrong("must be one number, has shape")
 def _not_averaged(logits, targets, gamma):
-    tf = _tensorflow()
+    tf = tensorflow()
     log_p = tf.gather(tf.nn.log_softmax(logits), targets, batch_dims=1)
     return -((1 - tf.exp(log_p)) ** gamma) * log_p
 
