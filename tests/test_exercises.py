@@ -146,7 +146,8 @@ def test_a_return_missing_on_one_path_is_named(exercise):
     assert "`return` is missing on one path" in verdict.text
 
 
-TAKE_NO_ARRAYS = {"is_adam", "is_nms", "leaks", "focal_loss", "loss_repaired"}  # but functions, and tensors
+# but functions and tensors
+TAKE_NO_ARRAYS = {"is_adam", "is_nms", "leaks", "focal_loss", "loss_repaired"}
 
 
 @each([e for e in FUNCTIONS if e.name not in TAKE_NO_ARRAYS])
@@ -798,6 +799,64 @@ def test_recurrent_layers_have_the_weights_that_pytorch_counts(size):
     counts = [sum(p.numel() for p in layer.parameters()) for layer in layers]
     assert find("08.3").reference(size)[0] == counts[0]
     assert find("09.2").reference(size).tolist() == counts
+
+
+# ------------------------------------------------------------------ chapter 14: PyTorch, other ways
+@pytest.mark.parametrize(("height", "width"), [(8, 6), (7, 9), (5, 8)])
+def test_the_convolution_in_tensorflow_is_pytorchs(height, width):
+    import torch
+
+    rng = np.random.default_rng(0)
+    x, weight, bias = (
+        rng.normal(size=(2, height, width, 3)),
+        rng.normal(size=(5, 3, 4, 4)),
+        np.ones(5),
+    )
+    args = (torch.from_numpy(a) for a in (np.moveaxis(x, -1, 1), weight, bias))
+    expected = torch.nn.functional.conv2d(*args, stride=2, padding=1).numpy()
+    ours = find("14.11").reference(x, weight, bias)
+    np.testing.assert_allclose(ours, np.moveaxis(expected, 1, -1), rtol=1e-10)
+
+
+@pytest.mark.parametrize("layers", [((4, 2), (4, 2), (4, 1)), ((3, 1), (5, 3)), ((2, 2), (3, 2))])
+def test_a_patch_is_where_the_gradient_of_a_score_is_not_zero(layers):
+    import torch
+
+    net = torch.nn.Sequential(*(torch.nn.Conv2d(1, 1, k, s, padding=1) for k, s in layers))
+    for p in net.parameters():
+        torch.nn.init.ones_(p)
+    seen = []
+    for score in (4, 5):
+        x = torch.zeros(1, 1, 70, 70, requires_grad=True)
+        net(x)[0, 0, 4, score].backward()
+        seen.append(np.flatnonzero(x.grad[0, 0].any(dim=0).numpy()))
+    first, following = seen
+    assert find("14.2").reference(np.array(layers)) == (len(first), following[0] - first[0])
+
+
+def test_other_right_answers_to_chapter_14_pass():
+    from scipy import ndimage
+
+    def labeled(outline, i, j):
+        regions, _ = ndimage.label(outline >= 0.5)
+        return (regions == regions[i, j]) & (outline >= 0.5)
+
+    def halves_exchanged(images):
+        return np.roll(images, 16, axis=1)
+
+    def sorted_by_hand(colors, counts):
+        order = np.sort(np.repeat(colors, counts, axis=0), axis=0)
+        return order[len(order) // 2], counts @ colors / counts.sum()
+
+    assert verdict_on(labeled, id="14.9").mark == "✔"
+    assert verdict_on((halves_exchanged, halves_exchanged), id="14.10").mark == "✔"
+    assert verdict_on(sorted_by_hand, id="14.4").mark == "✔"
+
+
+def test_functions_within_a_value_are_told_apart_from_stubs():
+    assert verdict_on((lambda images: None, lambda images: None), id="14.10").mark == "○"
+    told = verdict_on((lambda images: images / 0, lambda images: images), id="14.10").text
+    assert "the result of there" in told
 
 
 # ------------------------------------------------------------------ what no table foresees

@@ -21,7 +21,7 @@ from utils.exercises._frameworks import OnTensors, in_a_child, tensorflow
 @exercise(
     "14.1",
     hints=(
-        "How dark a pixel is, says its largest channel: `picture.max(axis=2)` is (H, W).",
+        "How dark a pixel is, says its largest channel: `picture.max(axis=-1)` is (H, W).",
         "`dark` becomes 0 and `light` becomes 1: subtract `dark`, divide by `light - dark`, and "
         "cut off what lies beyond with `np.clip(…, 0, 1)`.",
         "The picture holds bytes: 10 − 40 is 226 there. Make it floats before you subtract.",
@@ -32,7 +32,7 @@ from utils.exercises._frameworks import OnTensors, in_a_child, tensorflow
 )
 def outline(picture, dark, light):
     """Outline (H, W) of a picture in bytes (H, W, 3): 0 up to `dark`, 1 from `light` on."""
-    brightest = picture.max(axis=2).astype(float)
+    brightest = picture.max(axis=-1).astype(float)
     return np.clip((brightest - dark) / (light - dark), 0, 1)
 
 
@@ -263,7 +263,7 @@ def _(answer, rng):
         ups = [_Mixed(rng, C, larger) for _ in range(length)]
         last = _Mixed(rng, 3)
         args = x, downs, ups, last
-        agree(answer, args, _u(*args), "the picture")
+        agree(answer, args, _u(*args), "the picture", rtol=1e-4, atol=1e-5)
 
 
 @forward_repaired.mistakes
@@ -683,7 +683,7 @@ _LEAKY_STEPS = {
         "`p.grad` of each `p` in `G.parameters()` is None or all 0 if nothing came through. Not "
         "None alone is no leak: someone may have set zeros.",
         "One step moves G itself and clears the gradients then. So copy G's weights before, "
-        "`[p.detach().clone() for p in G.parameters()]`, and compare them after.",
+        "`{p: p.detach().clone() for p in G.parameters()}`, and compare them after.",
     ),
     why="D's loss wants the painted picture to look false. What of its gradient stays in G is "
     "added to G's own at the next step, unless someone clears it in time. All parameters have to "
@@ -693,11 +693,10 @@ def leaks(step):
     """Whether the discriminator's step(G, D, x, y) moves G or leaves a gradient in it."""
     import torch
 
-    G = torch.nn.Conv2d(1, 3, 3, padding=1)
-    D = torch.nn.Conv2d(4, 1, 4, stride=2)
-    before = [p.detach().clone() for p in G.parameters()]
+    G, D = torch.nn.Conv2d(1, 3, 1), torch.nn.Conv2d(4, 1, 8)
+    before = {p: p.detach().clone() for p in G.parameters()}
     step(G, D, torch.rand(5, 1, 8, 8), torch.rand(5, 3, 8, 8))
-    for p, old in zip(G.parameters(), before, strict=True):
+    for p, old in before.items():
         if not torch.equal(p, old) or (p.grad is not None and p.grad.any()):
             return True
     return False
@@ -906,7 +905,7 @@ def dabbed(outline, dabs, radius):
     for i, j, *color in dabs:
         rows = slice(max(i - radius, 0), i + radius + 1)
         columns = slice(max(j - radius, 0), j + radius + 1)
-        hints[:, rows, columns] = np.reshape([1, *color], (4, 1, 1))
+        hints[:, rows, columns] = np.array([1, *color])[:, None, None]
     return np.concatenate([outline[None], hints])
 
 
@@ -1130,7 +1129,7 @@ def _(outline, i, j):
 
 
 # ---------------------------------------------------------------- 14.10
-COUNT, READ = 200, 0.2
+COUNT, READ = 100, 0.2
 
 
 @exercise(
@@ -1143,19 +1142,19 @@ COUNT, READ = 200, 0.2
         "`np.argsort(order)` is the way back.",
     ),
     why="Whatever can be undone has a cycle error of 0: a shuffle, a swap of 3s and 8s, a code. "
-    "That a 7 stays a 7 is asked neither by the cycle nor by the two discriminators; if it "
-    "happens, then because the networks find that easier, and in one recorded run they did not.",
+    "That a 7 stays a 7 is asked neither by the cycle nor by the two discriminators, which never "
+    "see a pair. In one recorded run with ink the cycle closed, and digits were swapped.",
     is_value=True,
 )
 def round_trip():
     """Two functions of images (N, 32, 32): each undoes the other, and no digit can be read."""
-    order = np.random.default_rng(0).permutation(32 * 32)
+    order = np.random.default_rng(0).permutation(1024)
 
     def there(images):
-        return images.reshape(-1, 32 * 32)[:, order].reshape(images.shape)
+        return images.reshape(len(images), order.size)[:, order].reshape(images.shape)
 
     def back(images):
-        return images.reshape(-1, 32 * 32)[:, np.argsort(order)].reshape(images.shape)
+        return images.reshape(len(images), order.size)[:, np.argsort(order)].reshape(images.shape)
 
     return there, back
 
@@ -1208,16 +1207,16 @@ def _(answer, rng):
             if error > 1e-5:
                 raise Wrong(f"{one}, then {other}: the error of {kind} is {error:.3g}, not 0")
     made = through("there", digits)
+    grays = (np.sort(images.reshape(COUNT, -1), axis=1) for images in (digits, made))
+    if not np.allclose(*grays, atol=1e-5):
+        raise Wrong(
+            "the way back is right, but an image has lost its gray values: keep them, in other "
+            "places"
+        )
     share = (judge.read(cropped(made).astype(np.float32)) == labels).mean()
     if share > READ:
         raise Wrong(
             f"after `there` the judge still reads {share:.0%} of the digits: {READ:.0%} at most"
-        )
-    grays = (np.sort(images.reshape(COUNT, -1), axis=1) for images in (digits, made))
-    if not np.allclose(*grays, atol=1e-5):
-        raise Wrong(
-            "the digits cannot be read, but an image has lost its gray values: keep them, in other "
-            "places"
         )
 
 
@@ -1227,8 +1226,8 @@ def _rolled(rows, axis=1):
 
 round_trip.wrongs(
     {
-        "the judge still reads 98% of the digits": (lambda images: images, lambda images: images),
-        "the judge still reads 44% of the digits": (lambda a: a[:, ::-1], lambda b: b[:, ::-1]),
+        "the judge still reads 99% of the digits": (lambda images: images, lambda images: images),
+        "the judge still reads 42% of the digits": (lambda a: a[:, ::-1], lambda b: b[:, ::-1]),
         "there, then back: the error of digits": 2 * (_rolled(8),),
         "there, then back: the error of random images": (
             lambda images: np.round(255 * images) / 255,
@@ -1357,31 +1356,31 @@ WORLDS = {"": [0, 1, 2], " in a world where the channels have changed places": [
 @exercise(
     "14.12",
     hints=(
-        "The nearest outline by L2 misses what is shifted by a pixel. Blur outlines before you "
-        "compare them: `scipy.ndimage.gaussian_filter(x, (0, 2, 2))`.",
+        "The nearest outline by L2 misses what is shifted by a pixel. Blur the outlines before you "
+        "compare them, each by `scipy.ndimage.gaussian_filter(one, 2.0)`.",
         "One neighbor is a gamble. Ask the ten nearest for their colors, and only their colored "
         "pixels, whose channels are more than 0.12 apart: their white tells nothing.",
-        "One color for the whole picture, the median of all those pixels, is enough. A small "
-        "U-Net with L1 gets there, too.",
+        "One color for the whole picture, the median of all those pixels, is enough. A U-Net with "
+        "L1 gets there, too, in 150 steps.",
     ),
     why="Where the truth has a color, white is the most expensive guess, so a mean over neighbors "
     "that are partly paper loses. The median over colored pixels of several neighbors is what L1 "
-    "asks for, and most emoji are mostly of one color. It knows nothing of lines, and yet a U-Net "
-    "with L1 alone needs 150 steps to get as far.",
+    "asks for, and most emoji are mostly of one color: 0.174. This guess knows nothing of lines, "
+    "and yet a U-Net with L1 alone takes about 250 steps to get as far.",
 )
 def guess(outlines, x_train, y_train):
     """Pictures (N, 64, 64, 3) in [0, 1] for outlines (N, 64, 64), from training pairs."""
     from scipy.ndimage import gaussian_filter
 
     blurred, known = (
-        gaussian_filter(x, (0, 2, 2)).reshape(len(x), -1) for x in (outlines, x_train)
+        np.stack([gaussian_filter(one, 2.0).ravel() for one in x]) for x in (outlines, x_train)
     )
     distances = (known**2).sum(axis=1) - 2 * blurred @ known.T
     is_colored = np.ptp(y_train, axis=3) > 0.12
     pictures = np.empty((len(outlines), *y_train.shape[1:]))
-    for picture, distance in zip(pictures, distances, strict=True):
+    for k, distance in enumerate(distances):
         near = np.argsort(distance)[:10]
-        picture[:] = np.median(y_train[near][is_colored[near]], axis=0)
+        pictures[k] = np.median(y_train[near][is_colored[near]], axis=0)
     return pictures
 
 
