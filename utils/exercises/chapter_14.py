@@ -78,9 +78,6 @@ def _(picture, dark, light):
             scaled(levels @ [0.299, 0.587, 0.114])
         ),
         "only the red channel is looked at: take the largest": scaled(levels[..., 0]),
-        "the largest is taken in each column: the channels are axis 2": (
-            scaled(levels.max(axis=0)[:, :1].T + 0 * brightest)
-        ),
         "what lies beyond dark and light must be cut off at 0 and 1": (
             (brightest - dark) / (light - dark)
         ),
@@ -386,8 +383,9 @@ def _(colors, counts):
         ),
         "counts is not used for L1": (alone[0], ...),
         "counts is not used for the squared error": (..., alone[1]),
-        "a median is one of the sorted numbers, the middle one: it is not interpolated between "
-        "others": (np.sort(twins, axis=0)[len(twins) // 2 - 1], ...),
+        "the middle one of the sorted numbers has the index len // 2": (
+            np.sort(twins, axis=0)[len(twins) // 2 - 1], ...,
+        ),
     }  # fmt: skip
 
 
@@ -778,7 +776,7 @@ leaks.wrongs(
                 or any(p.grad is not None and p.grad.abs().max() > 1e-4 for p in G.parameters())
             )
         ),
-        "return True or False, got int": _weak_test(lambda G, D, before: 0) and (lambda step: 0),
+        "return True or False, got int": lambda step: 0,
     }
 )
 
@@ -1030,7 +1028,7 @@ ROOMS = """
     ##..#..#  .#.###.#.  .#.##.#.#.  ####....
     #..#..##  .#.....#.  .#.#....#.  ....####
     #.#..#.#  .#######.  .#.######.  ....#...
-    ########  .........  .#.........  ....#...
+    ########  .........  .#........  ....#...
 """
 
 
@@ -1038,8 +1036,7 @@ def _rooms():
     """Drawn outlines: # is a line, . is paper."""
     columns = zip(*(line.split() for line in ROOMS.strip().splitlines()), strict=True)
     for rows in columns:
-        width = min(map(len, rows))
-        yield np.array([[1.0 if c == "." else 0.0 for c in row[:width]] for row in rows])
+        yield np.array([[float(c == ".") for c in row] for row in rows])
 
 
 @fill.check
