@@ -38,11 +38,13 @@ class UNet(nn.Module):
     Args:
         width: channels after the first convolution; the others have 2, 4, 4 and 4 times as many.
         extra: channels of the input beside the outline, such as the 4 of `dab`.
+        skips: whether the way up sees the way down; zeros take its place if not.
 
     """
 
-    def __init__(self, width: int = WIDTH, extra: int = 0) -> None:
+    def __init__(self, width: int = WIDTH, extra: int = 0, *, skips: bool = True) -> None:
         super().__init__()
+        self._skips = skips
         inputs = 1 + extra
         a, b, c = width, 2 * width, 4 * width
         self.down = nn.ModuleList(
@@ -67,7 +69,7 @@ class UNet(nn.Module):
             seen.append(down(seen[-1]))
         h = seen.pop()
         for up in self.up:
-            h = torch.cat([up(h), seen.pop()], dim=1)
+            h = torch.cat([up(h), self._skips * seen.pop()], dim=1)
         return torch.tanh(self.last(h))
 
 
@@ -113,6 +115,9 @@ class Pix2Pix:
         extra: channels of the input beside the outline.
         sees_outline: whether the discriminator is given the input beside the picture.
         lr_D: the discriminator's learning rate; the U-Net's is 0.002.
+        width: of the U-Net.
+        skips: whether the U-Net has its skips.
+        distance: stands in the place of L1, such as the squared error.
 
     Attributes:
         G: the U-Net.
@@ -128,10 +133,12 @@ class Pix2Pix:
         sees_outline: bool = True,
         lr_D: float = LR_D,
         width: int = WIDTH,
+        skips: bool = True,
+        distance: Callable[[Tensor, Tensor], Tensor] = F.l1_loss,
     ) -> None:
-        self.lam, self._sees_outline = lam, sees_outline
+        self.lam, self._sees_outline, self._distance = lam, sees_outline, distance
         self._rates = {"G": LR_G, "D": lr_D}
-        self.G = UNet(width, extra)
+        self.G = UNet(width, extra, skips=skips)
         self.D = None if lam is None else PatchGAN(3 + (1 + extra) * sees_outline)
         self._optimizers = {
             name: torch.optim.Adam(model.parameters(), betas=BETAS)
@@ -145,7 +152,7 @@ class Pix2Pix:
         `rate` is a factor of both learning rates.
         """
         fake = self.G(x)
-        loss = F.l1_loss(fake, y)
+        loss = self._distance(fake, y)
         if self.lam is not None:
             self._descend(
                 "D",
