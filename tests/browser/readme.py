@@ -1,4 +1,4 @@
-"""The moving picture at the top of the README: five widgets of the course at play.
+"""The moving picture at the top of the README: six widgets of the course at play.
 
 ``python -m tests.browser.readme`` makes it anew; a browser test makes parts of it and compares.
 """
@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from PIL import Image
 
 from tests.browser import lab as jupyter
-from utils.widgets import LatentMap, OptimizerRace, PronunciationMap, RingFilm, SceneBoard
+from utils.widgets import (
+    LatentMap,
+    OptimizerRace,
+    PronunciationMap,
+    RingFilm,
+    SceneBoard,
+    SketchPad,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +57,10 @@ def scenes() -> list[Scene]:
     past = [{"objects": [*still, ("🐶", 14 + 1.6 * k, 22 + 0.9 * k, 24, 0)]} for k in range(21)]
     circle = [2 * math.pi * k / 24 for k in range(25)]
     walk = [{"position": (1.3 * math.cos(a), 1.3 * math.sin(a))} for a in circle]
+    dabs = [("red", [(32, 35)]), ("green", [(32, 13)])]
+    arc = [(22 + k, 41 + 5 * math.sin(math.pi * k / 20)) for k in range(21)]
+    drawn = [{"marks": dabs[:k]} for k in (0, 0, 1, 1, 2, 2)]
+    drawn += [{"marks": [*dabs, ("line", arc[:k])]} for k in range(3, 22, 3)]
     film = [{"setting": "WGAN-GP, λ = 0.1", "frame": frame} for frame in range(16)]
     return [
         Scene("02 · Which optimizer arrives first?", OptimizerRace(step=0), race, 110),
@@ -57,6 +68,7 @@ def scenes() -> list[Scene]:
         Scene("10 · Type a word: the network pronounces it", PronunciationMap(), spoken, 420),
         Scene("12 · Walk over the map of all digits", LatentMap(), walk, 160),
         Scene("13 · A forger learns", RingFilm(), film, 160),
+        Scene("14 · Dab a color: the network paints", SketchPad(start="strawberry"), drawn, 300),
     ]
 
 

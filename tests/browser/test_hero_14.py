@@ -147,11 +147,11 @@ def test_the_swap_by_keyboard_and_only_on_the_way_from_b(plain, page):
     jupyter.frames(page)
     assert swap.is_disabled()
     assert hero.locator("canvas.put").count() == 0
-    assert hero.locator(".step").all_text_contents() == ["G →", "F →"]
+    assert hero.locator(".step").all_text_contents() == ["to B →", "to A →"]
     hero.get_by_role("combobox", name="direction").select_option(AROUND_B)
     jupyter.frames(page)
     assert swap.is_enabled()
-    assert hero.locator(".step").all_text_contents() == ["F →", "G →"]
+    assert hero.locator(".step").all_text_contents() == ["to A →", "to B →"]
 
 
 def test_every_picture_of_a_trip_has_a_name(plain, page):

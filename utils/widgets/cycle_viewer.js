@@ -70,7 +70,7 @@ function render({ model, el }) {
     right,
     "p",
     { class: "note" },
-    "World A: gray digits. Error: mean absolute difference of start and back, of channels from 0 to 1. A judge, trained on true digits, reads the gray pictures. The share is of the 1,000 that F made from B.",
+    "World A: gray digits. Error: mean absolute difference of start and back, of channels from 0 to 1. A judge, trained on true digits, reads the gray pictures. The share is of all 1,000 that went from B to A.",
   );
 
   return view.start(() => {
@@ -88,7 +88,7 @@ function render({ model, el }) {
       canvas.classList.toggle("put", isSwapped && i === 1);
       set(canvas, { "aria-label": `${name}: ${what}${isGray ? `, read as ${read}` : ""}` });
     });
-    const [there, here] = isAroundB ? ["F", "G"] : ["G", "F"];
+    const [there, here] = isAroundB ? ["to A", "to B"] : ["to B", "to A"];
     middle.step.textContent = `${there} →`;
     middle.step.classList.toggle("cut", isSwapped);
     back.step.textContent = `${here} →`;
