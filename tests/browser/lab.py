@@ -435,11 +435,11 @@ def picture(hero: Locator) -> str:
 
 
 def cut_off(hero: Locator) -> list[str]:
-    """Return the texts of a widget that stick out of it or of the page."""
+    """Return the texts of a widget that stick out of it or of the page; hidden ones cannot."""
     return hero.evaluate("""(root) => {
       const box = root.getBoundingClientRect();
       return [...root.querySelectorAll("text, h4, dt, dd, p:not(.status), output, td, th, select")]
-        .filter((node) => node.textContent.trim())
+        .filter((node) => node.textContent.trim() && node.getClientRects().length)
         .filter((node) => {
           const { left, right } = node.getBoundingClientRect();
           return left < box.left - 1 || right > box.right + 1 || right > innerWidth;
