@@ -68,7 +68,7 @@ def _block(convolution: nn.Module) -> tuple[nn.Module, ...]:
 
 
 class Discriminator(nn.Sequential):
-    """Images (N, channels, 32, 32) → scores (N, 1, 8, 8), one for each patch of 42 × 42 pixels."""
+    """Images (N, channels, 32, 32) → scores (N, 1, 8, 8), one for each patch of 26 × 26 pixels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(

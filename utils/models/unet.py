@@ -304,7 +304,7 @@ def paint(G: nn.Module, x: Tensor | np.ndarray) -> np.ndarray:
     return ((y + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).numpy()
 
 
-def bucket_fill(pictures: np.ndarray, x: Tensor) -> np.ndarray:
+def bucket_fill(pictures: np.ndarray, x: Tensor, gap: float = 0.0) -> np.ndarray:
     """What a paint program makes of dabs: each fills the region between the lines that it lies in.
 
     The region that reaches the edge of the picture is paper, and left as it is. Where a line has a
@@ -313,6 +313,8 @@ def bucket_fill(pictures: np.ndarray, x: Tensor) -> np.ndarray:
     Args:
         pictures: what stands there before, (N, 64, 64, 3) in [0, 1].
         x: outlines with dabs as from `dab`, (N, 5, 64, 64).
+        gap: paint does not pass where a line is so near, in pixels; it spreads to the line only
+            from where it has got without.
 
     """
     from scipy import ndimage
@@ -320,6 +322,11 @@ def bucket_fill(pictures: np.ndarray, x: Tensor) -> np.ndarray:
     filled = pictures.copy()
     for picture, (outline, where, *color) in zip(filled, x.numpy(), strict=True):
         regions, _ = ndimage.label(outline > 0)
+        if gap:
+            away = ndimage.distance_transform_edt(outline > 0) > gap
+            cores, _ = ndimage.label(away)
+            nearest = ndimage.distance_transform_edt(~away, return_indices=True)[1]
+            regions = np.where(regions > 0, cores[tuple(nearest)], 0)
         paper = {*regions[0], *regions[-1], *regions[:, 0], *regions[:, -1], 0}
         for region in {*regions[where > 0]} - paper:
             inside = regions == region

@@ -37,6 +37,7 @@ SETTINGS = {
     "any colors": Setting("any colors", 1050),
     "ink, no cycle": Setting("ink", 350, 0.0, seeds=5),
     "neon, no cycle": Setting("neon", 790, 0.0),
+    "any colors, no cycle": Setting("any colors", 1050, 0.0),
 }
 
 
@@ -77,8 +78,9 @@ def hidden(to_A: nn.Module, to_B: nn.Module, worlds: Worlds) -> dict[str, float]
 
     Returns:
         ``back``, the mean absolute error of B → A → B; ``swapped``, that with the true gray digit
-        in the middle; ``noise`` and ``bits``, that with noise of standard deviation 0.02 added to
-        the gray picture, and with the picture rounded to 256 steps; ``mean``, that of a picture
+        in the middle; ``noise``, ``bits`` and ``black and white``, that with noise of standard
+        deviation 0.02 added to the gray picture, with the picture rounded to 256 steps, and with
+        every pixel rounded to 0 or 1; ``mean``, that of a picture
         whose every pixel is the mean of the true ones; ``readout``, R² of a linear map from the
         gray picture to the ground's color, on 200 images it has not seen, and ``readout, true``
         that from the true gray digits.
@@ -94,6 +96,7 @@ def hidden(to_A: nn.Module, to_B: nn.Module, worlds: Worlds) -> dict[str, float]
         "swapped": worlds.a_test,
         "noise": noisy,
         "bits": np.rint(255 * gray).astype(np.float32) / 255,
+        "black and white": np.rint(gray).astype(np.float32),
     }
     numbers = {
         name: np.abs(translate(to_B, images) - looks).mean() for name, images in middle.items()

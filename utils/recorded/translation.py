@@ -21,6 +21,7 @@ SEEDS = range(3)  # of weights, batches, augmentation and dabs
 DABS = (0, 1, 2, 3, 5, 8)  # dabs of a held-out outline
 MOST = 6  # dabs of an example in training
 GAPS, GAP = 6, 5  # holes torn into an outline, and their side in pixels
+CAREFUL = {"dabs, careful": (False, 1.5)}  # pixels from a line where its paint does not pass
 ALIKE = 99  # the seed of dabs and holes, the same ones for every network
 
 
@@ -60,6 +61,7 @@ SETTINGS = {
     "L1, as many steps": Setting(None, 670),
     "L1, no skips": Setting(None, 930, skips=False),
     "squared error": Setting(None, 930, squared=True),
+    "squared error, λ = 10": Setting(10, squared=True),
     "λ = 10, D sees no outline": Setting(10, sees_outline=False),
     "λ = 10, fast D": Setting(10, lr_D=2e-3),
     "λ = 10, slow D": Setting(10, lr_D=1.25e-4),
@@ -165,7 +167,8 @@ def run(name: str, seed: int, G: nn.Module) -> dict[str, Any]:
         ``name``, ``seed``, and what `rate` says. For L1, also ``snapped``, the same with every
         color replaced by the nearest of the palette. For L1 and where dabs are taken, short and
         long, ``dabs`` and ``dabs, torn``: the color error with each number of `DABS`, without and
-        with holes in the outline; for L1 that of a paint program that fills what L1 painted.
+        with holes in the outline; for L1 that of a paint program that fills what L1 painted, and
+        under ``dabs, careful`` that of one that passes no small gap.
 
     """
     from utils import metrics
@@ -179,14 +182,15 @@ def run(name: str, seed: int, G: nn.Module) -> dict[str, Any]:
     if name == "L1":
         row["snapped"] = rate(snapped(painted, metrics.palette(data.y_train)), data)
     if takes_dabs or name in ("L1", "L1, long"):
-        for key, torn in (("dabs", False), ("dabs, torn", True)):
+        ways = {"dabs": (False, 0.0), "dabs, torn": (True, 0.0)}
+        for key, (torn, gap) in (ways if takes_dabs else ways | CAREFUL).items():
             errors = []
             for dabs in DABS:
                 x = dabbed(data, dabs, torn)
                 if takes_dabs:
                     made = unet.paint(G, x)
                 else:
-                    made = unet.bucket_fill(unet.paint(G, x[:, :1]), x)
+                    made = unet.bucket_fill(unet.paint(G, x[:, :1]), x, gap)
                 errors.append(round(metrics.color_error(made, data.y_test), 4))
             row[key] = errors
     return row
