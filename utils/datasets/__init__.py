@@ -4,6 +4,7 @@ from utils.datasets._fetch import CacheError, ChecksumError, DataUnavailable, So
 from utils.datasets._types import LabeledImages, Pairs, Scenes, Series, Texts
 from utils.datasets.adding import adding_problem
 from utils.datasets.coco import read_coco
+from utils.datasets.code import Docstrings, SourceCode, load_code, load_docstrings
 from utils.datasets.digits import load_digits
 from utils.datasets.names import load_names
 from utils.datasets.objects import load_objects
@@ -17,6 +18,7 @@ __all__ = [
     "CacheError",
     "ChecksumError",
     "DataUnavailable",
+    "Docstrings",
     "GlyphScenes",
     "LabeledImages",
     "Pairs",
@@ -25,9 +27,12 @@ __all__ = [
     "Series",
     "Sketches",
     "Source",
+    "SourceCode",
     "Texts",
     "adding_problem",
+    "load_code",
     "load_digits",
+    "load_docstrings",
     "load_names",
     "load_objects",
     "load_pronunciations",
