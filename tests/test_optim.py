@@ -132,6 +132,57 @@ def test_100_steps_equal_keras(name):
     assert farthest(mine, by_keras(make_keras())) < 1e-6
 
 
+@pytest.mark.parametrize("shape", [(6, 6), (3, 9), (9, 3), (1, 4)])
+@pytest.mark.parametrize("steps", [0, 1, 5])
+def test_orthogonalize_maps_singular_values_alone(shape, steps):
+    """Against the decomposition: the same U and V, and each σ sent through the polynomial."""
+    g = np.random.default_rng(1).normal(size=shape)
+    U, sigma, Vt = np.linalg.svd(g, full_matrices=False)
+    sigma = sigma / np.linalg.norm(g)
+    for _ in range(steps):
+        sigma = 3.4445 * sigma - 4.775 * sigma**3 + 2.0315 * sigma**5
+    made = optim.orthogonalize(g, steps)
+    np.testing.assert_allclose(made, U @ np.diag(sigma) @ Vt, atol=1e-6)  # of ε beside the norm
+    np.testing.assert_allclose(optim.orthogonalize(torch.tensor(g), steps), made, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (48, 192), (192, 48)])
+def test_five_steps_come_near_the_orthogonal_matrix(shape):
+    g = np.random.default_rng(2).normal(size=shape)
+    sigma = np.linalg.svd(optim.orthogonalize(g), compute_uv=False)
+    small = np.linalg.svd(g, compute_uv=False) < 0.02 * np.linalg.norm(g)  # not yet lifted
+    assert small.mean() < 0.15
+    assert (np.sort(sigma)[small.sum() :] > 0.65).all()
+    assert sigma.max() < 1.25
+    assert np.linalg.svd(g / np.linalg.norm(g), compute_uv=False).max() < 0.4  # before
+
+
+@pytest.mark.parametrize("options", [{}, {"nesterov": False, "weight_decay": 0}], ids=str)
+@pytest.mark.parametrize("shape", [(4, 4), (6, 2), (2, 6)])
+def test_muon_equals_torch_but_for_its_bfloat16(shape, options, monkeypatch):
+    rng = np.random.default_rng(3)
+    first, gradients = rng.normal(size=shape), rng.normal(size=(10, *shape))
+    mine, theirs = Tensor(first, requires_grad=True), torch.tensor(first, requires_grad=True)
+    rounded = torch.tensor(first, requires_grad=True)
+    optimizers = [
+        optim.Muon([mine], lr=0.1, **options),
+        torch.optim.Muon([rounded], lr=0.1, **options),
+    ]
+    for g in gradients:
+        mine.grad, rounded.grad = g, torch.tensor(g)
+        for optimizer in optimizers:
+            optimizer.step()
+    np.testing.assert_allclose(mine.data, rounded.detach().numpy(), atol=0.04)
+    monkeypatch.setattr(
+        "torch.optim._muon._zeropower_via_newtonschulz", lambda d, *_: optim.orthogonalize(d)
+    )
+    exact = torch.optim.Muon([theirs], lr=0.1, **options)
+    for g in gradients:
+        theirs.grad = torch.tensor(g)
+        exact.step()
+    np.testing.assert_allclose(mine.data, theirs.detach().numpy(), atol=1e-12)
+
+
 def test_where_the_defaults_of_the_libraries_differ():
     theirs = keras.optimizers
     parameter = [torch.zeros(1, requires_grad=True)]
@@ -196,6 +247,7 @@ def test_a_step_leaves_the_old_array_alone():
         (lambda w: optim.SGD(w, nesterov=True), "give a momentum above 0"),
         (lambda w: optim.Adam(w, betas=(0.9, 1)), r"betas must lie in \[0, 1\)"),
         (lambda w: optim.AdamW(w, weight_decay=-1), "weight_decay must not be negative"),
+        (lambda w: optim.Muon(w), r"Muon takes matrices, got \(.*\); give it to AdamW"),
         (lambda w: optim.warmup_cosine(10, 10), "less than steps = 10, got 10"),
     ],
 )

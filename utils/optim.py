@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -18,7 +18,10 @@ from utils.engine import Tensor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    import torch
+
     Schedule = Callable[[int], float]
+    Matrix = TypeVar("Matrix", np.ndarray, torch.Tensor)
 
 
 class Optimizer:
@@ -206,6 +209,62 @@ class AdamW(Adam):
     def update(self, w: np.ndarray, g: np.ndarray, s: SimpleNamespace) -> np.ndarray:
         """One step of Adam from the shrunken w."""
         return self._adam(w - self.lr * self.weight_decay * w, g, s)  # w ← w − αλw
+
+
+class Muon(Optimizer):
+    """Momentum whose step, a matrix, is made orthogonal: it turns in all directions equally far.
+
+    For the matrices of hidden layers alone; embeddings, biases and the like are left to AdamW. As
+    in PyTorch the velocity is a mean of gradients, and a tall matrix takes a step √(rows/columns)
+    times as long. `torch.optim.Muon` computes in bfloat16, which processors without it do slowly.
+
+    Source: K. Jordan et al. (2024), Muon, https://kellerjordan.github.io/posts/muon/.
+
+    Raises:
+        ValueError: a parameter is no matrix.
+
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-3,
+        weight_decay: float = 0.1,
+        momentum: float = 0.95,
+        nesterov: bool = True,
+    ) -> None:
+        super().__init__(params, lr, {"v": 0.0}, weight_decay=weight_decay, momentum=momentum)
+        for p in self.params:
+            if p.ndim != 2:
+                raise ValueError(f"Muon takes matrices, got {p.shape}; give it to AdamW")
+        self.weight_decay, self.momentum, self.nesterov = weight_decay, momentum, nesterov
+
+    def update(self, w: np.ndarray, g: np.ndarray, s: SimpleNamespace) -> np.ndarray:
+        """One step along the orthogonal matrix nearest to the velocity."""
+        s.v = self.momentum * s.v + (1 - self.momentum) * g  # v ← μv + (1 − μ)g
+        d = self.momentum * s.v + (1 - self.momentum) * g if self.nesterov else s.v
+        scale = math.sqrt(max(1, w.shape[0] / w.shape[1]))
+        w = w - self.lr * self.weight_decay * w  # w ← w − αλw
+        return w - self.lr * scale * orthogonalize(d)  # w ← w − α√(rows/columns) UVᵀ
+
+
+def orthogonalize(g: Matrix, steps: int = 5) -> Matrix:
+    """About UVᵀ where g = UΣVᵀ: every singular value brought to 1, give or take a third.
+
+    Newton–Schulz steps X ← aX + (bXXᵀ + c(XXᵀ)²)X, which are matrix products alone: each maps the
+    singular values by σ ↦ aσ + bσ³ + cσ⁵ and leaves U and V. The coefficients are chosen to lift
+    small σ fast, not to converge. `g` is an array of NumPy or a tensor of PyTorch.
+
+    Source: as `Muon`.
+    """
+    a, b, c = 3.4445, -4.775, 2.0315
+    is_tall = g.shape[0] > g.shape[1]
+    X = g.T if is_tall else g  # XXᵀ is the smaller of the two products
+    X = X / ((X * X).sum() ** 0.5 + 1e-7)  # no singular value above 1
+    for _ in range(steps):
+        A = X @ X.T
+        X = a * X + (b * A + c * (A @ A)) @ X
+    return X.T if is_tall else X
 
 
 def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float) -> float:
