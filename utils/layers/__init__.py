@@ -46,6 +46,7 @@ from utils.layers.recurrent import (
     length_mask,
     orthogonal,
 )
+from utils.layers.transformer import TransformerEncoderLayer
 
 __all__ = [
     "GELU",
@@ -75,6 +76,7 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "Tanh",
+    "TransformerEncoderLayer",
     "attend",
     "avg_pool2d",
     "binary_cross_entropy_with_logits",

@@ -1,0 +1,39 @@
+"""The transformer's block in Keras; a file of its own, because PyTorch need not be in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def keras_block(
+    d: int, heads: int, norm: str = "pre", hidden: int | None = None, eps: float = 1e-5
+) -> Any:
+    """Return a Keras model that computes the same as `transformer.Block`: (N, T, d) → (N, T, d).
+
+    Its layers stand in the order of PyTorch's and the engine's, so that `copy_weights` fits. The ε
+    of Keras itself is 1e-3. Call it as ``block(x, attention_mask=mask)``, True where a token may
+    look.
+    """
+    from keras import Model, layers, ops
+
+    class Block(Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.self_attn = layers.MultiHeadAttention(heads, d // heads)
+            self.linear1 = layers.Dense(hidden or 4 * d, activation="gelu")  # the exact one
+            self.linear2 = layers.Dense(d)
+            self.norm1, self.norm2 = (layers.LayerNormalization(epsilon=eps) for _ in range(2))
+
+        def attend(self, x: Any, mask: Any) -> Any:
+            return self.self_attn(x, x, attention_mask=mask)
+
+        def call(self, x: Any, attention_mask: Any = None) -> Any:
+            if norm == "pre":
+                x = x + self.attend(self.norm1(x), attention_mask)
+                return x + self.linear2(self.linear1(self.norm2(x)))
+            x = self.norm1(x + self.attend(x, attention_mask))
+            return self.norm2(x + self.linear2(self.linear1(x)))
+
+    block = Block()
+    block(ops.zeros((1, 2, d)))  # now it has weights; Keras warns of a single key
+    return block
