@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 import scipy.linalg
 import sklearn.metrics
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from utils.metrics import (
     accuracy,
     confusion_matrix,
     edit_distance,
     edits_to_nearest,
+    entities,
+    entity_f1,
     error_rate,
     frechet_distance,
     rmse,
@@ -99,6 +103,55 @@ def test_the_nearest_pronunciation_counts():
     assert edits_to_nearest(("T", "UW"), right) == (1, 2)  # of two at the same distance the shorter
     assert edits_to_nearest(("T", "UW", "W"), right) == (0, 3)
     assert error_rate([("T", "UW"), ("A",)], [right, [("A",)]]) == pytest.approx(1 / 3)
+
+
+# ---------------------------------------------------------------- entities
+
+tags = st.lists(st.sampled_from(["O", "O", "B-PER", "I-PER", "B-LOC", "I-LOC"]), max_size=9)
+drawn = settings(max_examples=200, deadline=None, database=None, derandomize=True)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "found"),
+    [
+        ("O B-PER I-PER O B-LOC", {("PER", 1, 3), ("LOC", 4, 5)}),
+        ("B-PER B-PER I-PER", {("PER", 0, 1), ("PER", 1, 3)}),  # two neighbors
+        ("I-PER I-LOC B-LOC I-PER", {("PER", 0, 1), ("LOC", 1, 2), ("LOC", 2, 3), ("PER", 3, 4)}),
+        ("", set()),
+        ("O O", set()),
+    ],
+)
+def test_entities_of_known_sentences(sentence, found):
+    assert entities(sentence.split()) == found
+
+
+def test_f1_by_hand():
+    right = [["B-PER", "I-PER", "O"], ["B-LOC", "O", "B-ORG"]]
+    answers = [["B-PER", "O", "O"], ["B-LOC", "O", "B-LOC"]]  # half a name, right, wrong kind
+    precision = recall = 1 / 3
+    expected = 2 * precision * recall / (precision + recall)
+    assert entity_f1(answers, right) == pytest.approx(expected)
+    assert entity_f1(right, right) == 1
+    assert entity_f1([["O"] * 3] * 2, right) == 0
+    assert entity_f1([["O"]], [["O"]]) == 0
+    for other in (right[:1], [right[0][:2], right[1]]):
+        with pytest.raises(ValueError, match="equally many sentences of equal lengths"):
+            entity_f1(answers, other)
+
+
+@drawn
+@given(st.lists(st.tuples(tags, tags), min_size=1, max_size=5))
+def test_entities_and_f1_are_those_of_seqeval(pairs):
+    seqeval = pytest.importorskip("seqeval.metrics", reason="needs seqeval")
+    from seqeval.metrics.sequence_labeling import get_entities
+
+    pairs = [(a[: len(b)] + ["O"] * (len(b) - len(a)), b) for a, b in pairs]
+    answers, right = map(list, zip(*pairs, strict=True))
+    for sentence in answers + right:
+        theirs = {(kind, first, last + 1) for kind, first, last in get_entities(sentence)}
+        assert entities(sentence) == theirs
+    expected = seqeval.f1_score(right, answers, zero_division=0)
+    assert entity_f1(answers, right) == pytest.approx(expected, abs=1e-12)
 
 
 # ---------------------------------------------------------------- distributions

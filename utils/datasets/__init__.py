@@ -6,6 +6,8 @@ from utils.datasets.adding import adding_problem
 from utils.datasets.coco import read_coco
 from utils.datasets.code import Docstrings, SourceCode, load_code, load_docstrings
 from utils.datasets.digits import load_digits
+from utils.datasets.entities import Entities, load_entities
+from utils.datasets.minilm import encoder_folder
 from utils.datasets.names import load_names
 from utils.datasets.objects import load_objects
 from utils.datasets.pronunciations import Pronunciations, load_pronunciations
@@ -19,6 +21,7 @@ __all__ = [
     "ChecksumError",
     "DataUnavailable",
     "Docstrings",
+    "Entities",
     "GlyphScenes",
     "LabeledImages",
     "Pairs",
@@ -30,9 +33,11 @@ __all__ = [
     "SourceCode",
     "Texts",
     "adding_problem",
+    "encoder_folder",
     "load_code",
     "load_digits",
     "load_docstrings",
+    "load_entities",
     "load_names",
     "load_objects",
     "load_pronunciations",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -57,6 +58,37 @@ def read_matching(
                 found[member.name] = archive.extractfile(member).read()
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise _refused(path, f"it is damaged or cut short ({error})") from error
+    return found
+
+
+def read_zip(path: Path, names: Collection[str], *, max_size: int) -> dict[str, bytes]:
+    """Return the content of the files `names` in the .zip at `path`; others are passed over.
+
+    Raises:
+        ValueError: the archive is damaged, or one of `names` is missing, comes twice or has more
+            than `max_size` bytes.
+
+    """
+    found: dict[str, bytes] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                name = member.filename
+                if name not in names:
+                    continue
+                if name in found:
+                    raise _refused(path, f"{name} comes twice")
+                if member.file_size > max_size:
+                    raise _refused(
+                        path,
+                        f"{name} has {member.file_size:,} bytes, expected at most {max_size:,}",
+                    )
+                found[name] = archive.read(member)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+        raise _refused(path, f"it is damaged or cut short ({error})") from error
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise _refused(path, f"it lacks {', '.join(missing)}")
     return found
 
 
