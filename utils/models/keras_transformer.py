@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from utils.datasets import encoder_folder
+
 
 def keras_block(
     d: int, heads: int, norm: str = "pre", hidden: int | None = None, eps: float = 1e-5
@@ -37,3 +39,20 @@ def keras_block(
     block = Block()
     block(ops.zeros((1, 2, d)))  # now it has weights; Keras warns of a single key
     return block
+
+
+def load_keras_encoder() -> Any:
+    """Return all-MiniLM-L6-v2 as keras-hub reads it, with GELU's approximation by tanh.
+
+    Its states are those of `encoder.load_encoder(approximate="tanh")`. It is called on a dictionary
+    that has ``token_ids``, ``padding_mask`` and ``segment_ids`` (N, T); the states of the
+    last block are its ``"sequence_output"``.
+
+    Raises:
+        DataUnavailable: the encoder's package is missing.
+        ImportError: keras-hub is missing.
+
+    """
+    import keras_hub
+
+    return keras_hub.models.BertBackbone.from_preset(str(encoder_folder()))

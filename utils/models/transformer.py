@@ -137,6 +137,7 @@ class Block(nn.Module):
         norm: ``"pre"`` or ``"post"``.
         hidden: width of the network; None is 4·d.
         eps: ε of the normalizations.
+        approximate: ``"tanh"`` for the approximation of GELU that some libraries take.
 
     Raises:
         ValueError: another norm, or heads that do not divide d.
@@ -150,6 +151,7 @@ class Block(nn.Module):
         norm: str = "pre",
         hidden: int | None = None,
         eps: float = 1e-5,
+        approximate: str = "none",
     ) -> None:
         super().__init__()
         if norm not in NORMS:
@@ -158,11 +160,11 @@ class Block(nn.Module):
         self.self_attn = SelfAttention(d, heads)
         self.linear1, self.linear2 = nn.Linear(d, hidden), nn.Linear(hidden, d)
         self.norm1, self.norm2 = nn.LayerNorm(d, eps), nn.LayerNorm(d, eps)
-        self.norm = norm
+        self.norm, self.approximate = norm, approximate
 
     def think(self, x: Tensor) -> Tensor:
         """The network, the same for every token."""
-        return self.linear2(F.gelu(self.linear1(x)))  # exact GELU, not its approximation by tanh
+        return self.linear2(F.gelu(self.linear1(x), approximate=self.approximate))
 
     def forward(
         self,
