@@ -38,8 +38,10 @@ UNPINNED = (
     "requests",
     "scikit-learn",
     "scipy",
+    "sentence-transformers",
     "statsmodels",
     "tqdm",
+    "transformers",
 )
 
 
