@@ -11,6 +11,7 @@ from utils.recorded import Making
 
 MOST = 200_000  # bytes of a record
 IN_THE_PAGE = {
+    "code_writer": 1_200_000,
     "detector": 400_000,
     "painter": 1_000_000,
 }  # networks that run in the reader's browser

@@ -34,6 +34,7 @@ _HOMES = {
     "LambdaSlider": "lambda_slider",
     "CycleViewer": "cycle_viewer",
     "SketchPad": "sketch_pad",
+    "CodeWriter": "code_writer",
     "Prediction": "prediction",
 }
 __all__ = sorted(_HOMES)
