@@ -147,6 +147,24 @@ def test_what_is_typed_becomes_the_beginning(plain, page):
     )
 
 
+def test_the_end_stays_in_sight_and_the_caret_too(plain, page):
+    page.set_viewport_size({"width": 380, "height": 900})
+    hero = plain(CodeWriter(start="x = 1\n" * 40, count=0))
+    hero.locator(".sheet").evaluate("(node) => { node.scrollTop = node.scrollHeight; }")
+    places = (
+        """(node) => [node.scrollTop, node.scrollHeight - node.clientHeight - node.scrollTop]"""
+    )
+    jupyter.set_plain(page, count=120)
+    wait(page, 120)
+    above, below = hero.locator(".sheet").evaluate(places)
+    assert above > 600
+    assert below < 40
+    hero.locator(FIELD).press("Control+Home")
+    page.keyboard.type("y = 2", delay=5)
+    jupyter.frames(page)
+    assert hero.locator(".sheet").evaluate(places)[0] < 40
+
+
 def test_a_recorded_beginning_is_continued_at_once(plain, page):
     hero = plain(CodeWriter(count=6))
     for name, start in BEGINNINGS.items():

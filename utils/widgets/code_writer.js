@@ -232,22 +232,20 @@ function render({ model, el }) {
   const showP = slider(right, "top-p", "top-p", [...constants.top_p, 0.01], (p) => view.change({ top_p: p }));
   const showSeed = wholeSlider(right, "draw", "which random draw", constants.seed, (seed) => view.change({ seed }));
 
-  /** The field and its ground. */
+  /** The field and its ground; where its end was in sight, it stays in sight. */
   function write(start, { texts, surprises }) {
     const text = (start + texts.join("")).replace(/\r\n?/g, "\n");
-    if (field.value !== text) {
-      const isAtEnd = sheet.scrollTop + sheet.clientHeight > sheet.scrollHeight - 40;
-      field.value = text;
-      sheet.dataset.follows = isAtEnd;
-    }
+    const follows = field.value !== text && sheet.scrollTop + sheet.clientHeight > sheet.scrollHeight - 40;
+    if (field.value !== text) field.value = text; // else the caret would jump
     ground.replaceChildren(start);
     texts.forEach((part, k) => {
       const share = clamp((surprises[k] - TINT[0]) / (TINT[1] - TINT[0]), 0, 1);
       const node = make(ground, "span", { "data-name": `bits${k}`, "data-value": surprises[k] }, part);
-      node.style.setProperty("--dll-share", `${(100 * share).toFixed(0)}%`);
+      node.style.setProperty("--dll-share", `${Math.round(100 * share)}%`);
+      node.style.setProperty("--dll-strength", `${Math.round(14 + 48 * Math.abs(share - 0.5))}%`);
     });
     ground.append("\u200b"); // a last line that is empty has its height, too
-    if (sheet.dataset.follows === "true") sheet.scrollTop = sheet.scrollHeight;
+    if (follows) sheet.scrollTop = sheet.scrollHeight;
   }
 
   return view.start(() => {

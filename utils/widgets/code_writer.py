@@ -57,7 +57,7 @@ TOP_K = (
 LONGEST, MOST = 4_000, 256  # letters of the beginning; tokens written
 BARS = 10
 EXPECTED, SURPRISING = 0, 8  # bits: the ends of the tint
-LINES, LINE = 17, 58  # lines of the printed picture, and letters in each
+LINES, LINE = 12, 64  # lines of the printed picture, and letters in each
 ADVANCE = 0.602  # width of a letter of DejaVu Sans Mono, in sizes of the font
 
 # ---------------------------------------------------------------- tokens and texts
@@ -270,7 +270,7 @@ class CodeWriter(Hero):
 
     start = Code(BEGINNINGS["a function"]).tag(sync=True)
     fixed = Tokens(()).tag(sync=True)
-    count = traitlets.Int(64, min=0, max=MOST).tag(sync=True)
+    count = traitlets.Int(80, min=0, max=MOST).tag(sync=True)
     temperature = Numbers(0.7, 0, 1.5).tag(sync=True)
     top_k = traitlets.Int(SHAPE["vocabulary"], min=1, max=SHAPE["vocabulary"]).tag(sync=True)
     top_p = Numbers(1.0, 0.05, 1).tag(sync=True)
@@ -345,7 +345,7 @@ class CodeWriter(Hero):
 
     def draw(self) -> Figure:
         """Return the text, its written tokens colored by their surprise, and the bars."""
-        fig, (left, right) = plotting.figure(1, 2, width=8.5, height=3.9, width_ratios=(3, 2))
+        fig, (left, right) = plotting.figure(1, 2, width=8.5, height=3.1, width_ratios=(5, 3))
         left.set(xlim=(0, LINE), ylim=(LINES, 0), title=f"temperature {self.temperature:g}")
         left.set_axis_off()
         self._draw_bars(right)
