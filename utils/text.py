@@ -1,13 +1,16 @@
-"""Text as numbers: letters and symbols as integers, inputs and targets, batches by length."""
+"""Text as numbers: letters and symbols as integers, batches by length, words weighed by TF-IDF."""
 
 from __future__ import annotations
 
+import math
+import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     Words = Sequence[str | Sequence[str]]
 
@@ -116,3 +119,47 @@ def seq2seq_batches(
             y[0, row, : len(codes) + 1] = [START, *codes]
             y[1, row, : len(codes) + 1] = [*codes, END]
         yield x, y[0], y[1]
+
+
+class TfIdf:
+    """Texts as words with weights, which compare a query with each of them.
+
+    A word's weight is how often the text has it, times ln((1 + N) / (1 + n)) + 1 if n of the N texts
+    have it: rare words count most. Each text's weights are divided by their norm. Words are runs of
+    two or more letters, digits and underscores, in small letters. These are the defaults of
+    ``TfidfVectorizer`` of scikit-learn.
+
+    Source: K. Spärck Jones (1972), A statistical interpretation of term specificity and its
+    application in retrieval, Journal of Documentation 28(1).
+
+    Raises:
+        ValueError: there are no texts.
+
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        if not texts:
+            raise ValueError("give one text or more, got none")
+        counts = [Counter(words_of(text)) for text in texts]
+        found = Counter(word for count in counts for word in count)
+        self.idf = {word: math.log((1 + len(texts)) / (1 + n)) + 1 for word, n in found.items()}
+        self._texts = [self._weighed(count) for count in counts]
+
+    def _weighed(self, counts: Mapping[str, int]) -> dict[str, float]:
+        """Weights of the words that any of the texts has."""
+        weights = {word: n * self.idf[word] for word, n in counts.items() if word in self.idf}
+        norm = math.hypot(*weights.values())
+        return {word: weight / norm for word, weight in weights.items()}
+
+    def similarities(self, query: str) -> np.ndarray:
+        """The cosine of a query with each text, (N,), in [0, 1]; 0 where they share no word."""
+        query = self._weighed(Counter(words_of(query)))
+        return np.array(
+            [sum(weight * text.get(word, 0) for word, weight in query.items()) for text in self._texts],
+            float,
+        )
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in small letters, as `TfIdf` takes them."""
+    return re.findall(r"\w\w+", text.lower())

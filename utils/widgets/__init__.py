@@ -25,6 +25,7 @@ _HOMES = {
     "WordWriter": "word_writer",
     "LatentMap": "latent_map",
     "PronunciationMap": "pronunciation_map",
+    "LibrarySearch": "library_search",
     "mistake_browser": "mistakes",
     "GateViewer": "gate_viewer",
     "adding_lengths": "adding_problem",

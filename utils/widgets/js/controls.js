@@ -34,10 +34,10 @@ export function wholeSlider(parent, label, name, [low, high], change) {
 }
 
 /**
- * A labeled field for `least` to `most` letters a to z; returns a function that shows a word. What is typed
- * becomes such letters at once, or stays until the reader goes elsewhere (`asTyped`).
+ * A labeled field for `least` to `most` letters a to z, or what else `clean` leaves; returns a function that shows a
+ * word. What is typed becomes such letters at once, or stays until the reader goes elsewhere (`asTyped`).
  */
-export function field(parent, label, name, [least, most], change, { asTyped = false } = {}) {
+export function field(parent, label, name, [least, most], change, { asTyped = false, clean = letters } = {}) {
   const row = make(parent, "label", { class: "row" });
   make(row, "span", {}, label);
   const look = { type: "text", class: "field", spellcheck: "false", autocomplete: "off", autocapitalize: "off" };
@@ -45,7 +45,7 @@ export function field(parent, label, name, [least, most], change, { asTyped = fa
   let shown = "";
   input.addEventListener("keydown", (event) => event.stopPropagation());
   input.addEventListener("input", () => {
-    const word = letters(input.value, most);
+    const word = clean(input.value, most);
     if (!asTyped && word !== input.value) input.value = word;
     if (word.length >= least) change(word);
   });
@@ -54,7 +54,7 @@ export function field(parent, label, name, [least, most], change, { asTyped = fa
   });
   return (word) => {
     shown = word;
-    if ((asTyped ? letters(input.value, most) : input.value) !== word) input.value = word;
+    if ((asTyped ? clean(input.value, most) : input.value) !== word) input.value = word;
   };
 }
 
