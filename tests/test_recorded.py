@@ -13,8 +13,9 @@ MOST = 200_000  # bytes of a record
 IN_THE_PAGE = {
     "code_writer": 1_200_000,
     "detector": 400_000,
+    "library": 250_000,
     "painter": 1_000_000,
-}  # networks that run in the reader's browser
+}  # networks, and vectors to search, that go to the reader's browser
 YET_TO_RUN = {
     "entity_adapter",
     "gpt_study",

@@ -1,15 +1,19 @@
-"""Words as numbers, inputs and targets, batches by length."""
+"""Words as numbers, inputs and targets, batches by length, texts weighed by TF-IDF."""
 
 import itertools
 
 import numpy as np
 import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
 
+from utils.recorded.library import QUERIES, library
 from utils.text import (
     ALPHABET,
+    TfIdf,
     batches_by_length,
     encode_letters,
     next_letter_pairs,
+    words_of,
 )
 
 
@@ -82,3 +86,30 @@ def test_no_batch_holds_two_groups():
             (lengths[b].min(), lengths[b].max()) for b in batches if groups[b[0]] == group
         )
         assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans))
+
+
+ODD = ("Naïve_café 42 ÉTÉ the №7 x²y", "od.copy() -> a_b 1 22", "İstanbul ﬁne ½½ ٣٤ 漢字 a\u0301bc")
+
+
+@pytest.mark.parametrize("count", [1, 2, 920])
+def test_tf_idf_equals_scikit_learn(count):
+    texts = (*library().texts[:count], *ODD[: count - 1])
+    theirs, ours = TfidfVectorizer(), TfIdf(texts)
+    rows = theirs.fit_transform(texts)
+    assert ours.idf == pytest.approx(
+        {word: theirs.idf_[k] for word, k in theirs.vocabulary_.items()}, rel=1e-12
+    )
+    for query in (*QUERIES, *ODD, texts[-1], "zzz", ""):
+        wanted = (theirs.transform([query]) @ rows.T).toarray()[0]
+        np.testing.assert_allclose(ours.similarities(query), wanted, atol=1e-12, err_msg=query)
+
+
+def test_words_are_cut_as_scikit_learn_does():
+    cut = TfidfVectorizer().build_analyzer()
+    for text in ODD:
+        assert words_of(text) == cut(text) != []
+
+
+def test_tf_idf_of_no_texts_is_refused():
+    with pytest.raises(ValueError, match="one text or more"):
+        TfIdf([])

@@ -124,9 +124,9 @@ def seq2seq_batches(
 class TfIdf:
     """Texts as words with weights, which compare a query with each of them.
 
-    A word's weight is how often the text has it, times ln((1 + N) / (1 + n)) + 1 if n of the N texts
-    have it: rare words count most. Each text's weights are divided by their norm. Words are runs of
-    two or more letters, digits and underscores, in small letters. These are the defaults of
+    A word's weight is how often the text has it, times ln((1 + N) / (1 + n)) + 1 if n of the N
+    texts have it: rare words count most. Each text's weights are divided by their norm. Words are
+    runs of two or more letters, digits and underscores. These are the defaults of
     ``TfidfVectorizer`` of scikit-learn.
 
     Source: K. Spärck Jones (1972), A statistical interpretation of term specificity and its
@@ -155,7 +155,10 @@ class TfIdf:
         """The cosine of a query with each text, (N,), in [0, 1]; 0 where they share no word."""
         query = self._weighed(Counter(words_of(query)))
         return np.array(
-            [sum(weight * text.get(word, 0) for word, weight in query.items()) for text in self._texts],
+            [
+                sum(weight * text.get(word, 0) for word, weight in query.items())
+                for text in self._texts
+            ],
             float,
         )
 

@@ -200,7 +200,9 @@ def tally(most: int = 5) -> dict[str, tuple[int, int]]:
     """Of how many recorded queries an answer comes first, and is among the first `most`."""
     return {
         way: (sum(at == 1 for at in found), sum(at is not None and at <= most for at in found))
-        for way, found in zip(("meaning", "words"), zip(*places().values(), strict=True), strict=True)
+        for way, found in zip(
+            ("meaning", "words"), zip(*places().values(), strict=True), strict=True
+        )
     }
 
 

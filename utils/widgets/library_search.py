@@ -70,9 +70,7 @@ class LibrarySearch(Hero):
     recorded = traitlets.Dict(read_only=True).tag(sync=True)
     tally = traitlets.Dict(read_only=True).tag(sync=True)
 
-    def __init__(
-        self, embed: Callable[[str], np.ndarray] | None = None, **state: Any
-    ) -> None:
+    def __init__(self, embed: Callable[[str], np.ndarray] | None = None, **state: Any) -> None:
         self._embed = embed or library.embedder()
         self.set_trait("can_embed", self._embed is not None)
         super().__init__(**state)
