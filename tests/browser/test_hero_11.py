@@ -37,7 +37,7 @@ def hits(hero):
     return [
         [
             (
-                item.locator(".name").inner_text().removesuffix(" ✓"),
+                item.locator(".name").inner_text().removesuffix("✓"),
                 item.locator(".text").inner_text(),
             )
             for item in hero.locator(".hits").nth(k).locator("li").all()

@@ -3,7 +3,8 @@
 ``python -m utils.recorded.library`` makes them again, in a minute; it needs the pretrained encoder
 and Python 3.11, since later versions moved modules. The docstrings are © Python Software
 Foundation, PSF License Version 2. The vectors are those of all-MiniLM-L6-v2 for each docstring's
-first paragraph, four bits for each number; those of the queries are in float16.
+first paragraph, four bits for each number; those of the queries are in float16. Of 31 queries, 30
+find the same first docstring as with the exact vectors.
 """
 
 from __future__ import annotations
@@ -197,7 +198,10 @@ def places() -> Mapping[str, tuple[int | None, int | None]]:
 
 
 def tally(most: int = 5) -> dict[str, tuple[int, int]]:
-    """Of how many recorded queries an answer comes first, and is among the first `most`."""
+    """Of how many recorded queries an answer comes first, and is among the first `most`.
+
+    By meaning it is first for one query more than with the exact vectors, which nearly tie there.
+    """
     return {
         way: (sum(at == 1 for at in found), sum(at is not None and at <= most for at in found))
         for way, found in zip(

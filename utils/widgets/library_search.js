@@ -134,7 +134,7 @@ function render({ model, el }) {
       const similarity = found.similarities[k];
       const hit = make(list, "li");
       const name = make(hit, "div", { class: "name" }, names[i]);
-      if (answers.includes(i)) make(name, "span", { class: "tick", role: "img", "aria-label": "an answer" }, " ✓");
+      if (answers.includes(i)) make(name, "span", { class: "tick", role: "img", "aria-label": "an answer" }, "✓");
       const line = make(hit, "div", { class: "line" });
       const track = make(line, "span", { class: "track" });
       const width = `width: ${(100 * similarity).toFixed(2)}%`;

@@ -150,8 +150,8 @@ class LibrarySearch(Hero):
                 told.append(f"{way}: no vector of this query")
                 continue
             found = ", ".join(f"{hit.name} {hit.similarity:.2f}" for hit in hits) or "nothing"
-            right = f"; the answer is at place {at or 'none'}" if answers else ""
-            told.append(f"{way}: {found}{right}")
+            right = f"; the answer is {f'at place {at}' if at else 'not found'}"
+            told.append(f"{way}: {found}{right * bool(answers)}")
         return f"A search for “{self.query}”, {'. '.join(told)}."
 
     def draw(self) -> Figure:
