@@ -146,8 +146,11 @@ def test_a_return_missing_on_one_path_is_named(exercise):
     assert "`return` is missing on one path" in verdict.text
 
 
-# but functions and tensors
-TAKE_NO_ARRAYS = {"is_adam", "is_nms", "leaks", "focal_loss", "loss_repaired"}
+# but functions, tensors and texts
+TAKE_NO_ARRAYS = {
+    *("is_adam", "is_nms", "leaks", "focal_loss", "loss_repaired"),
+    *("pieces", "looks_ahead", "adapter", "packages"),
+}
 
 
 @each([e for e in FUNCTIONS if e.name not in TAKE_NO_ARRAYS])
@@ -770,6 +773,130 @@ def test_a_table_that_fails_on_an_input_is_told_to_its_author_not_to_the_learner
 )
 def test_other_right_answers_pass(id, answer):
     assert verdict_on(answer, id=id).mark == "✔"
+
+
+# ------------------------------------------------------------------ chapter 11: libraries
+def test_words_are_cut_into_the_pieces_of_the_library():
+    models = pytest.importorskip("tokenizers.models", reason="needs tokenizers")
+    rng = np.random.default_rng(0)
+    letters = "abc"
+    for _ in range(50):
+        parts = {"".join(letters[k] for k in rng.integers(3, size=rng.integers(1, 4)))
+                 for _ in range(8)}  # fmt: skip
+        known = ["[UNK]", *parts, *(f"##{part[::-1]}" for part in parts)]
+        vocabulary = {piece: number for number, piece in enumerate(known)}
+        library = models.WordPiece(vocabulary, unk_token="[UNK]")
+        word = "".join(letters[k] for k in rng.integers(3, size=7))
+        expected = [token.id for token in library.tokenize(word)]
+        assert find("11.1").reference(word, vocabulary) == expected
+
+
+@pytest.mark.parametrize("queries", [1, 3, 7])
+def test_repaired_attention_is_pytorchs(queries):
+    import torch
+
+    Q, K, V = (torch.randn(n, d, dtype=torch.float64) for n, d in ((queries, 4), (7, 4), (7, 3)))
+    mask = torch.ones(queries, 7, dtype=torch.bool).tril(7 - queries)
+    expected = torch.nn.functional.scaled_dot_product_attention(Q, K, V, attn_mask=mask)
+    ours = find("11.2").reference(*(x.numpy() for x in (Q, K, V)))
+    np.testing.assert_allclose(ours, expected.numpy(), rtol=1e-12)
+
+
+def test_neighbors_turn_as_the_chapters_halves_do():
+    import torch
+
+    from utils.models.transformer import angles
+    from utils.models.transformer import rotate as by_halves
+
+    x, positions = torch.randn(5, 6, dtype=torch.float64), torch.tensor([3, 0, 7, 1, 40])
+    halves = torch.cat([x[:, ::2], x[:, 1::2]], dim=1)
+    turned = by_halves(halves, angles(positions, 6))
+    expected = torch.stack(turned.chunk(2, dim=1), dim=2).flatten(1)
+    ours = find("11.3").reference(x.numpy(), positions.numpy())
+    np.testing.assert_allclose(ours, expected.numpy(), rtol=1e-12)
+
+
+def test_scores_of_turned_rows_depend_on_their_distance_alone():
+    rotate, rng = find("11.3").reference, np.random.default_rng(0)
+    q, k = rng.normal(size=(2, 1, 8))
+    scores = [
+        (rotate(q, np.array([p + 3])) @ rotate(k, np.array([p])).T).item() for p in (0, 5, 900)
+    ]
+    np.testing.assert_allclose(scores, scores[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("top_p", [0.3, 0.7, 0.95, 1.0])
+def test_the_nucleus_is_that_of_the_chapters_model(top_p):
+    import torch
+
+    from utils.models.transformer import next_probabilities
+
+    p = torch.randn(20, dtype=torch.float64).softmax(0)
+    expected = next_probabilities(p.log(), top_p=top_p)
+    np.testing.assert_allclose(find("11.5").reference(p.numpy(), top_p), expected, rtol=1e-9)
+
+
+def test_the_test_for_leaks_agrees_about_the_chapters_model():
+    import torch
+
+    from utils.models.transformer import GPT
+
+    gpt = GPT(50, d=16, layers=1, heads=2).eval()
+
+    def scores(tokens, model=gpt):
+        with torch.no_grad():
+            return model(torch.from_numpy(tokens)[None])[0].numpy()
+
+    def without_mask(tokens):
+        with torch.no_grad():
+            x = gpt.tokens(torch.from_numpy(tokens)[None])
+            return gpt.blocks[0](x)[0].numpy()
+
+    assert find("11.4").reference(lambda tokens: 3 + np.tanh(scores(tokens))) is False
+    assert find("11.4").reference(without_mask) is True
+
+
+def test_what_an_adapter_leaves_is_what_the_other_singular_values_hold():
+    import torch
+
+    change = torch.randn(7, 5, dtype=torch.float64)
+    A, B = find("11.11").reference(change, 2, 6.0)
+    left = torch.linalg.matrix_norm(change - 3 * B @ A)
+    rest = torch.linalg.svdvals(change)[2:]
+    torch.testing.assert_close(left, torch.linalg.vector_norm(rest))
+
+
+def test_other_right_answers_to_chapter_11_pass():
+    def longer(tags):
+        """The last word's tag goes on into the word outside behind it, where there is one."""
+        given = tags.copy()
+        for i in np.flatnonzero(tags):
+            last = i + 1 == len(tags) or tags[i + 1] == 0 or tags[i + 1] % 2
+            if last and i + 1 < len(tags) and tags[i + 1] == 0:
+                given[i + 1] = tags[i] + tags[i] % 2
+            elif last:
+                given[i] = 0
+        return given
+
+    def in_the_rows(change, rank, alpha):
+        import torch
+
+        U, S, V = torch.svd(change)
+        half = S[:rank].sqrt() * (rank / alpha) ** 0.5
+        return (V[:, :rank] * half).T, U[:, :rank] * half
+
+    def by_one_change(model):
+        rng = np.random.default_rng(1)
+        for length in [64] * 6 + [2, 41, 50]:
+            tokens = rng.integers(50, size=length)
+            tokens[-1] = 0
+            if not all(np.allclose(model(tokens)[:t], model(tokens[:t])) for t in range(1, length)):
+                return True
+        return False
+
+    assert verdict_on(longer, id="11.10").mark == "✔"
+    assert verdict_on(in_the_rows, id="11.11").mark == "✔"
+    assert verdict_on(by_one_change, id="11.4").mark == "✔"
 
 
 # ------------------------------------------------------------------ chapters 08 and 09: PyTorch
