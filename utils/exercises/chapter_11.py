@@ -603,7 +603,8 @@ def _(p, top_p):
 
     def made(stays, values=p):
         kept = np.where(stays, values, 0.0)
-        return kept / kept.sum() if kept.any() else kept
+        with np.errstate(invalid="ignore"):
+            return kept / kept.sum()
 
     def of(ranks):
         stays = np.zeros(V, bool)
@@ -623,6 +624,10 @@ def _(p, top_p):
         ),
         "p is added up unsorted: the most probable come first": made(np.cumsum(p) - p < top_p),
         "the least probable come first: sort downward": made(of(rising < top_p)),
+        "nothing is cut off: p[order] is a copy, to write into it leaves p as it is": p,
+        "which ranks stay is not which tokens stay: order[…] has their places": made(
+            (before < top_p)[order]
+        ),
         "this compares each probability with top_p times the largest": made(p >= top_p * p.max()),
         "this compares each probability with 1 − top_p": made(p >= 1 - top_p),
         "top_p is no share of the tokens: it is the probability to reach": made(
@@ -1050,6 +1055,9 @@ def _(labels, words):
         "further pieces get the number after their word's, but 2, 4, 6, 8 stay": (
             np.where(special, -100, np.where(first, own, own + (own > 0)))
         ),
+        "further pieces go up by one only from odd numbers: 0, 2, 4, 6, 8 stay": (
+            np.where(special, -100, np.where(first, own, own + 1))
+        ),
         "further pieces belong to the entity: they are not outside": (
             np.where(special | first, plain, 0)
         ),
@@ -1225,13 +1233,12 @@ def _(answer, rng):
             raise Wrong("A and B have changed places: A comes first, (rank, n)")
         A, B = numbers(A, "A", (rank, n)), numbers(B, "B", (m, rank))
         made, nearest = alpha / rank * B @ A, _low_rank(change, rank)
-        close = partial(np.allclose, made, rtol=1e-4, atol=1e-5)
-        if close(nearest):
+        got, least = (np.square(one - change).sum() for one in (made, nearest))
+        if got <= 1.001 * least + 1e-6:
             continue
         for text, wrong in _low_rank_mistakes(change, rank, alpha).items():
-            if close(wrong):
+            if np.allclose(made, wrong, rtol=1e-4, atol=1e-5):
                 raise Wrong(text)
-        got, least = (np.square(one - change).sum() for one in (made, nearest))
         raise Wrong(f"the squared error is {got:.4g}, the least possible is {least:.4g}")
 
 
@@ -1296,7 +1303,7 @@ PER_PACKAGE, DRAWS, LEAD = 8, 8, 0.03
         "`ngram_range`.",
         '`analyzer="char_wb"` takes runs of letters inside words. `send`, `sends` and `sender` '
         "have most of theirs in common; as words they have nothing.",
-        "A linear classifier on top, `LinearSVC()`, fitted to 128 texts, is enough: "
+        "A linear classifier on top, `RidgeClassifier()`, fitted to 128 texts, is enough: "
         "`make_pipeline(vectorizer, classifier).fit(texts, labels).predict(questions)`.",
     ),
     why="With eight examples a package most words of a question were never seen, but their parts "
@@ -1306,11 +1313,11 @@ PER_PACKAGE, DRAWS, LEAD = 8, 8, 0.03
 def packages(texts, labels, questions):
     """Of which package each question tells, (N,), learned from texts and their labels (128,)."""
     from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import RidgeClassifier
     from sklearn.pipeline import make_pipeline
-    from sklearn.svm import LinearSVC
 
     letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 4))
-    return make_pipeline(letters, LinearSVC()).fit(texts, labels).predict(questions)
+    return make_pipeline(letters, RidgeClassifier()).fit(texts, labels).predict(questions)
 
 
 @cache
@@ -1332,10 +1339,13 @@ def _few_examples(seed):
 
 @packages.check
 def _(answer, rng):
+    from threadpoolctl import threadpool_limits
+
     ours, words, alike = [], [], []
     for seed in range(DRAWS):
         (texts, labels, questions), truth, by_words = _few_examples(seed)
-        said = answer(list(texts), labels.copy(), list(questions))
+        with threadpool_limits(1):  # several threads wait for each other on a busy machine
+            said = answer(list(texts), labels.copy(), list(questions))
         said = numbers(said, "the array of labels", truth.shape)
         if not np.isin(said, labels).all():
             raise Wrong("a label is none of those in `labels`")
@@ -1361,10 +1371,10 @@ def _fitted(**options):
 
     def guess(texts, labels, questions):
         from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import RidgeClassifier
         from sklearn.pipeline import make_pipeline
-        from sklearn.svm import LinearSVC
 
-        model = make_pipeline(TfidfVectorizer(**options), LinearSVC())
+        model = make_pipeline(TfidfVectorizer(**options), RidgeClassifier())
         return model.fit(texts, labels).predict(questions)
 
     return guess
