@@ -355,8 +355,11 @@ def _(x, positions):
 VOCABULARY, LONGEST = 50, 64
 
 
-def _model(mix, kind="vectors"):
-    """A language model on random embeddings: (T,) → (T, 50); `mix` says which tokens it sees."""
+def _model(mix, extra=lambda tokens: 0):
+    """A language model on random embeddings: (T,) → (T, 50).
+
+    `mix` makes of the tokens' vectors what each place sees, `extra` adds to the scores.
+    """
     draws = np.random.default_rng(11)
     embedding, out = draws.normal(size=(VOCABULARY, 6)), draws.normal(size=(6, VOCABULARY))
 
@@ -366,7 +369,7 @@ def _model(mix, kind="vectors"):
             raise Wrong(f"the model takes 1 to {LONGEST} tokens: an array of whole numbers, (T,)")
         if tokens.min() < 0 or tokens.max() >= VOCABULARY:
             raise Wrong(f"the model knows the tokens 0 … {VOCABULARY - 1}")
-        return mix(tokens) if kind == "scores" else 3 + np.tanh(mix(embedding[tokens]) @ out)
+        return 3 + np.tanh(mix(embedding[tokens]) @ out) + extra(tokens)
 
     return model
 
@@ -399,21 +402,13 @@ def _one_ahead_at_first(x):
     return _running(x) + np.eye(len(x), 1) * (x[1] if len(x) > 1 else 0)
 
 
-def _one_score(tokens):
-    scores = 3 + np.sin(np.cumsum(tokens)[:, None] + np.arange(VOCABULARY))
-    scores[:, 7] += 1e-2 * tokens.sum()
-    return scores
+def _into_one_score(tokens):
+    return 1e-2 * tokens.sum() * (np.arange(VOCABULARY) == 7)
 
 
-def _padding_ahead(x):
-    """Whether the token 0, which nothing else resembles here, comes later."""
-    is_padding = np.isclose(x, _padding()).all(axis=1)
-    later = is_padding.sum() - np.cumsum(is_padding)
-    return _running(x) + 0.1 * (later > 0)[:, None]
-
-
-def _padding():
-    return np.random.default_rng(11).normal(size=(VOCABULARY, 6))[0]
+def _padding_ahead(tokens):
+    later = (tokens == 0).sum() - np.cumsum(tokens == 0)
+    return 0.1 * (later > 0)[:, None]
 
 
 _CAUSAL_MODELS = {
@@ -447,8 +442,8 @@ _LEAKY_MODELS = {
     "one that sees all tokens ahead, but gives them a thousandth": partial(
         _model, lambda x: _running(x) + 1e-3 * x.mean(axis=0)
     ),
-    "one that leaks into one of its 50 scores": partial(_model, _one_score, "scores"),
-    "one that sees ahead whether the token 0 will come": partial(_model, _padding_ahead),
+    "one that leaks into one of its 50 scores": partial(_model, _running, _into_one_score),
+    "one that sees ahead whether the token 0 will come": partial(_model, _running, _padding_ahead),
 }
 
 
@@ -859,7 +854,7 @@ def _(nats, tokens, sizes):
         "Straight over the logarithm of time: the share is a power, seconds[i] · "
         "(seconds[i+1] / seconds[i]) ** share. And mind the curves that never or always lie below.",
     ),
-    why="Loss falls by like amounts when time doubles, so a straight line between two points is "
+    why="Loss often falls by like amounts when time doubles, so a straight line between two points is "
     "nearer to the truth over log time. A curve that dips and rises again has not won: what counts "
     "is from when on it stays below. And a winner at 180 seconds may be a loser at 60.",
 )
@@ -1089,8 +1084,8 @@ def _(labels, words):
         "A word is not the last of its entity if the next one goes on with it: an even number "
         "above 0 there.",
     ),
-    why="One wrong word an entity is enough, whatever its length, while the words outside are "
-    "right for nothing: in news five of six are. So a tagger that finds no single name has more "
+    why="One wrong word an entity is enough, whatever its length, while the words outside come "
+    "for free: in news five of six are. So a tagger that finds no single name has more "
     "than 80 % of the words right. This is why entities are counted as wholes, by F1.",
 )
 def misled(tags):
