@@ -854,9 +854,9 @@ def _(nats, tokens, sizes):
         "Straight over the logarithm of time: the share is a power, seconds[i] · "
         "(seconds[i+1] / seconds[i]) ** share. And mind the curves that never or always lie below.",
     ),
-    why="Loss often falls by like amounts when time doubles, so a straight line between two points is "
-    "nearer to the truth over log time. A curve that dips and rises again has not won: what counts "
-    "is from when on it stays below. And a winner at 180 seconds may be a loser at 60.",
+    why="Loss often falls by like amounts when time doubles, so a straight line between two points "
+    "is nearer to the truth over log time. A curve that dips and rises again has not won: what "
+    "counts is from when on it stays below. And a winner at 180 seconds may be a loser at 60.",
 )
 def overtakes(seconds, bits, level):
     """From how many seconds on a curve stays below `level`; infinity if its end is not below.
