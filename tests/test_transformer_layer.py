@@ -13,6 +13,7 @@ from torch import nn
 from tests.notebooks.execute import ROOT
 from utils.engine import Tensor
 from utils.layers import TransformerEncoderLayer, causal_mask
+from utils.models.keras_transformer import keras_answer
 from utils.models.transformer import Block
 from utils.weights import copy_weights
 
@@ -143,3 +144,12 @@ def test_the_keras_twin_is_equal_in_a_process_without_torch():
         assert max(whole, causal) < {"float32": 1e-5, "float64": 1e-7}[dtype]
         assert min(other, other_causal) > 1e-4  # another ε is another function
         assert (kept, has_torch) == (True, False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_keras_answers_from_a_process_of_its_own(x, norm_first):
+    block = randomized(norm_first)
+    answer = keras_answer(block, 2, x)
+    assert answer.dtype == np.float64
+    np.testing.assert_allclose(answer, block(x).data, atol=1e-7)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
 
 from utils.datasets import encoder_folder
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from utils.layers import TransformerEncoderLayer
 
 
 def keras_block(
@@ -39,6 +46,29 @@ def keras_block(
     block = Block()
     block(ops.zeros((1, 2, d)))  # now it has weights; Keras warns of a single key
     return block
+
+
+def keras_answer(layer: TransformerEncoderLayer, heads: int, x: np.ndarray) -> np.ndarray:
+    """What the `keras_block` with the engine's weights makes of x (N, T, d), in x's precision.
+
+    It is asked in a process of its own, which ends afterward: TensorFlow beside PyTorch would take
+    half a gigabyte.
+    """
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(_answer, layer, heads, x).result()
+
+
+def _answer(layer: TransformerEncoderLayer, heads: int, x: np.ndarray) -> np.ndarray:
+    from utils.runtime import import_tensorflow
+    from utils.weights import copy_weights
+
+    keras = import_tensorflow().keras
+    keras.config.set_floatx(x.dtype.name)
+    keras.config.set_dtype_policy(x.dtype.name)
+    hidden, d = layer.linear1.weight.shape
+    block = keras_block(d, heads, "pre" if layer.norm_first else "post", hidden)
+    copy_weights(layer, block)
+    return block(x).numpy()
 
 
 def load_keras_encoder() -> Any:
