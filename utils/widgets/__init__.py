@@ -26,6 +26,7 @@ _HOMES = {
     "LatentMap": "latent_map",
     "PronunciationMap": "pronunciation_map",
     "LibrarySearch": "library_search",
+    "HeadBrowser": "head_browser",
     "mistake_browser": "mistakes",
     "GateViewer": "gate_viewer",
     "adding_lengths": "adding_problem",
