@@ -185,7 +185,8 @@ function render({ model, el }) {
       sketch();
       painted = "";
     }
-    for (const node of [grid, svg, table]) node.classList.toggle("stale", !answer);
+    grid.classList.toggle("unanswered", !answer); // measures stay: they are of the recorded sentences
+    for (const node of [svg, told]) reveal(node, answer);
     now = numbers(all, answer && look, state, constants);
     mark(state.measure);
     tiles.forEach((layer, l) =>
@@ -226,7 +227,6 @@ function render({ model, el }) {
         cells[k][n].dataset.value = String(value);
       }
     });
-    reveal(told, Boolean(answer));
     if (!answer) return;
     const looking = look.maps[state.layer][state.head][at];
     const where = look.pieces
