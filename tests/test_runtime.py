@@ -49,7 +49,8 @@ def test_import_is_cheap_and_brings_no_framework():
         ),
         (
             "recorded.judge recorded.ring widgets.latent_walk widgets.pronunciation_map "
-            "widgets.ablation_board widgets.adding_problem widgets.ring_film widgets.word_writer",
+            "widgets.ablation_board widgets.adding_problem widgets.ring_film widgets.word_writer "
+            "widgets.head_browser widgets.entity_highlighter",
             {"matplotlib.pyplot", "tensorflow", "torch"},
         ),
     ],

@@ -27,6 +27,7 @@ _HOMES = {
     "PronunciationMap": "pronunciation_map",
     "LibrarySearch": "library_search",
     "HeadBrowser": "head_browser",
+    "EntityHighlighter": "entity_highlighter",
     "mistake_browser": "mistakes",
     "GateViewer": "gate_viewer",
     "adding_lengths": "adding_problem",
