@@ -1,0 +1,180 @@
+"""The study of the vision transformer: what it lacks against a convolutional network, over seeds.
+
+``python -m utils.recorded.vit_study`` trains all again, a quarter of an hour on one core.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from utils import recorded
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SEEDS = range(3)  # of weights, batches and augmentation
+SECONDS = 20.0  # CPU seconds of training
+LONG = 3 * SECONDS
+BATCH, WARMUP, PEAK, MUON = 64, 0.1, 4e-3, 0.02
+SHIFT = 2  # pixels, at most, in each direction
+
+
+class Way(NamedTuple):
+    """What is trained: options of `ViT`, or None for the CNN; shifted images; CPU seconds."""
+
+    vit: dict[str, Any] | None = None
+    shifted: bool = False
+    seconds: float = SECONDS
+
+
+WAYS = {
+    "CNN": Way(),
+    "CNN, shifts": Way(shifted=True),
+    "ViT, patch 7": Way({"patch": 7}),
+    "ViT, patch 7, shifts": Way({"patch": 7}, shifted=True),
+    "ViT, patch 4": Way({"patch": 4}),
+    "ViT, patch 4, shifts": Way({"patch": 4}, shifted=True),
+    "ViT, patch 7, shifts, no positions": Way({"patch": 7, "positions": "none"}, shifted=True),
+    "ViT, patch 7, shifts, long": Way({"patch": 7}, shifted=True, seconds=LONG),
+    "ViT, patch 4, shifts, long": Way({"patch": 4}, shifted=True, seconds=LONG),
+}
+
+
+def cnn() -> nn.Module:
+    """The better network of chapter 05, for images (N, 1, 28, 28)."""
+    import torch
+    from torch import nn
+
+    def block(channels: int, out: int) -> tuple[nn.Module, ...]:
+        return nn.Conv2d(channels, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU()
+
+    return nn.Sequential(
+        *block(1, 16),
+        nn.MaxPool2d(2),
+        *block(16, 32),
+        *block(32, 32),
+        nn.MaxPool2d(2),
+        *block(32, 64),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.3),
+        nn.Linear(64 * 3 * 3, 10),
+    ).to(memory_format=torch.channels_last)
+
+
+def build(way: str) -> nn.Module:
+    """A fresh network of one of the `WAYS`."""
+    from utils.models.vit import ViT
+
+    options = WAYS[way].vit
+    return cnn() if options is None else ViT(**options)
+
+
+def train(way: str, seed: int, steps: int = 0) -> tuple[nn.Module, int, float]:
+    """Train in one of the `WAYS` for its CPU seconds, or for so many steps.
+
+    Both kinds of network learn with label smoothing and the same rise and fall of the step size.
+    The CNN has chapter 05's AdamW; the ViT has Muon for its matrices and AdamW for the rest.
+
+    Returns:
+        The network, its steps, and CPU seconds.
+
+    """
+    import torch
+    from torch import nn
+
+    from utils.datasets import load_digits
+    from utils.models.language_model import optimizers
+    from utils.optim import one_cycle
+    from utils.transforms import crop
+
+    data, one = load_digits(full=False), WAYS[way]
+    x, y = torch.tensor(data.x_train[:, None]), torch.tensor(data.y_train)
+    torch.manual_seed(seed)
+    model = build(way)
+    if one.vit is None:
+        updating = [torch.optim.AdamW(model.parameters(), lr=PEAK, weight_decay=0.01)]
+    else:
+        updating = optimizers(model, PEAK, MUON)
+    rates = [(group, group["lr"]) for each in updating for group in each.param_groups]
+    loss, parts = nn.CrossEntropyLoss(label_smoothing=0.1), 10_000
+    factor, done, count = one_cycle(parts, WARMUP), 0.0, 0
+    model.train()
+    start = time.process_time()
+    while True:
+        for rows in torch.randperm(len(x)).split(BATCH):
+            seconds = time.process_time() - start
+            done = count / steps if steps else seconds / one.seconds
+            if done >= 1:
+                return model, count, seconds
+            for group, rate in rates:
+                group["lr"] = rate * factor(int(parts * done))
+            images = crop(x[rows], SHIFT) if one.shifted else x[rows]
+            for optimizer in updating:
+                optimizer.zero_grad()
+            loss(model(images), y[rows]).backward()
+            for optimizer in updating:
+                optimizer.step()
+            count += 1
+
+
+def run(way: str, seed: int, steps: int = 0) -> dict[str, Any]:
+    """Train in one of the `WAYS` and judge.
+
+    Returns:
+        ``way``, ``seed``, ``steps``, ``seconds``, ``weights``; ``accuracy`` on the 1,000 unseen
+        digits, ``learned`` on the 4,000 that were learned, and ``shifted``, of the unseen ones
+        moved by 2 pixels to the right.
+
+    """
+    import torch
+
+    from utils.datasets import load_digits
+    from utils.metrics import accuracy
+    from utils.training import predict
+    from utils.weights import count_parameters
+
+    model, count, seconds = train(way, seed, steps)
+    data = load_digits(full=False)
+    moved = np.zeros_like(data.x_test)
+    moved[:, :, SHIFT:] = data.x_test[:, :, :-SHIFT]
+    judged = {
+        "accuracy": (data.x_test, data.y_test),
+        "learned": (data.x_train, data.y_train),
+        "shifted": (moved, data.y_test),
+    }
+    return {
+        "way": way,
+        "seed": seed,
+        "steps": count,
+        "seconds": round(seconds, 1),
+        "weights": count_parameters(model),
+    } | {
+        name: round(accuracy(predict(model, torch.tensor(x[:, None])), y), 4)
+        for name, (x, y) in judged.items()
+    }
+
+
+def study() -> list[dict[str, Any]]:
+    """Train all `WAYS` with all seeds on one thread, seed by seed."""
+    import torch
+
+    torch.set_num_threads(1)
+    return [run(way, seed) for seed in SEEDS for way in WAYS]
+
+
+def runs(way: str) -> dict[int, dict[str, Any]]:
+    """The recorded runs of one of the `WAYS`, by seed."""
+    return {row["seed"]: row for row in recorded.load("vit_study") if row["way"] == way}
+
+
+def values(way: str, measure: str = "accuracy") -> dict[int, float]:
+    """One measure of the runs of one of the `WAYS`, by seed, as `claim` takes it."""
+    return {seed: row[measure] for seed, row in runs(way).items()}
+
+
+if __name__ == "__main__":
+    recorded.make("vit_study", study, seeds=SEEDS)
