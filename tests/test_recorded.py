@@ -16,7 +16,7 @@ IN_THE_PAGE = {
     "library": 250_000,
     "painter": 1_000_000,
 }  # networks, and vectors to search, that go to the reader's browser
-YET_TO_RUN = {"few_shot", "gpt_study", "vit_study"}  # scripts that are tested, and whose record is not made yet
+YET_TO_RUN = {"gpt_study", "vit_study"}  # scripts that are tested, and whose record is not made yet
 NAMES = sorted(path.stem for path in recorded.FOLDER.iterdir() if path.suffix in (".npz", ".json"))
 
 

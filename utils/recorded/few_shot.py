@@ -1,7 +1,8 @@
 """The study of few examples: which package is a docstring from, told by features of several kinds.
 
 ``python -m utils.recorded.few_shot`` makes it again, in minutes; it needs the pretrained encoder.
-All features are read by one linear classifier, whose setting is chosen for each of them alike.
+All features are read by one linear classifier, whose setting is chosen for each of them alike. Its
+draws change the texts; the random encoder is one and the same.
 """
 
 from __future__ import annotations
