@@ -23,9 +23,12 @@ def keras_block(
     of Keras itself is 1e-3. Call it as ``block(x, attention_mask=mask)``, True where a token may
     look.
     """
-    from keras import Model, layers, ops
+    from utils.runtime import import_tensorflow
 
-    class Block(Model):
+    keras = import_tensorflow().keras
+    layers = keras.layers
+
+    class Block(keras.Model):
         def __init__(self) -> None:
             super().__init__()
             self.self_attn = layers.MultiHeadAttention(heads, d // heads)
@@ -44,7 +47,7 @@ def keras_block(
             return self.norm2(x + self.linear2(self.linear1(x)))
 
     block = Block()
-    block(ops.zeros((1, 2, d)))  # now it has weights; Keras warns of a single key
+    block(keras.ops.zeros((1, 2, d)))  # now it has weights; Keras warns of a single key
     return block
 
 
