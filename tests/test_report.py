@@ -102,6 +102,14 @@ def test_progress_is_shown_per_chapter(capture, monkeypatch, tmp_path):
     assert "| 2 of 10 | ■■□□□□□□□□ |" in table["data"]["text/markdown"]
 
 
+def test_progress_leaves_out_chapters_in_preparation(capture, monkeypatch, tmp_path):
+    (tmp_path / "05_convolution.ipynb").touch()
+    monkeypatch.setattr(report, "FOLDER", tmp_path)
+    report.show_progress()
+    (table,) = capture()
+    assert [line[:3] for line in table["data"]["text/plain"].splitlines()] == ["05:"]
+
+
 def test_terms_are_shown_as_a_table(capture):
     glossary.show_terms(chapter=1)
     (table,) = capture()

@@ -170,12 +170,13 @@ def version_of(package: str) -> str:
 
 
 def show_progress() -> None:
-    """Display how many exercises of each chapter the learner has passed."""
+    """Display how many exercises of each chapter the learner has passed; of those that are there."""
     from IPython.display import display
 
     from utils.exercises import progress
 
-    rows = progress()
+    there = {f"{chapter.number:02d}" for chapter in CHAPTERS if (FOLDER / chapter.file).exists()}
+    rows = [row for row in progress() if row.chapter in there]
     table = ["| chapter | passed | |", "|---|---|---|"]
     table += [
         f"| {row.chapter} | {row.passed} of {row.total} "
