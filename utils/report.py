@@ -170,7 +170,7 @@ def version_of(package: str) -> str:
 
 
 def show_progress() -> None:
-    """Display how many exercises of each chapter the learner has passed; of those that are there."""
+    """Display how many exercises the learner has passed, of each chapter that is there."""
     from IPython.display import display
 
     from utils.exercises import progress
