@@ -59,7 +59,7 @@ def scenes() -> list[Scene]:
     walk = [{"position": (1.3 * math.cos(a), 1.3 * math.sin(a))} for a in circle]
     dabs = [("red", [(32, 35)]), ("green", [(32, 13)])]
     arc = [(22 + k, 41 + 5 * math.sin(math.pi * k / 20)) for k in range(21)]
-    drawn = [{"marks": dabs[:k]} for k in (0, 0, 1, 1, 2, 2)]
+    drawn = [{"marks": dabs[:k]} for k in range(3)]  # equal frames would become one
     drawn += [{"marks": [*dabs, ("line", arc[:k])]} for k in range(3, 22, 3)]
     film = [{"setting": "WGAN-GP, λ = 0.1", "frame": frame} for frame in range(16)]
     return [
@@ -68,7 +68,7 @@ def scenes() -> list[Scene]:
         Scene("10 · Type a word: the network pronounces it", PronunciationMap(), spoken, 420),
         Scene("12 · Walk over the map of all digits", LatentMap(), walk, 160),
         Scene("13 · A forger learns", RingFilm(), film, 160),
-        Scene("14 · Dab a color: the network paints", SketchPad(start="strawberry"), drawn, 300),
+        Scene("14 · Dab a color: the network paints", SketchPad(start="strawberry"), drawn, 500),
     ]
 
 
