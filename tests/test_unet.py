@@ -270,6 +270,22 @@ def test_a_step_of_the_keras_twin_is_the_same(batch, extra):
         torch.testing.assert_close(b, a, rtol=1e-4, atol=1e-5, msg=lambda m, n=name: f"{n}: {m}")
 
 
+@pytest.mark.slow
+def test_the_keras_twin_takes_its_step_in_a_process_of_its_own(batch):
+    x, y = batch
+    torch.manual_seed(3)
+    ours = randomized(UNet(width=8))
+    its, stepped = unet.keras_step(ours, x.numpy(), y.numpy(), 0.1)
+    loss = F.l1_loss(ours.train()(x), y)
+    loss.backward()
+    torch.optim.SGD(ours.parameters(), lr=0.1).step()
+    assert its == pytest.approx(loss.item(), rel=1e-5)
+    for name, p in ours.named_parameters():
+        np.testing.assert_allclose(
+            stepped[name], p.numpy(force=True), rtol=1e-4, atol=1e-5, err_msg=name
+        )
+
+
 def test_folded_weights_paint_the_same():
     model = randomized(UNet(width=8, extra=4)).eval()
     x = torch.randn(3, 5, 64, 64)

@@ -7,6 +7,8 @@ those of the data set.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -359,6 +361,49 @@ def keras_unet(width: int = WIDTH, extra: int = 0) -> Any:
         h = L.ReLU()(norm(L.Conv2DTranspose(channels, use_bias=False, **stride)(h)))
         h = L.Concatenate()([h, seen.pop()])
     return keras.Model(x, L.Conv2D(3, 3, padding="same", activation="tanh")(h))
+
+
+def keras_step(
+    G: UNet, x: np.ndarray, y: np.ndarray, lr: float
+) -> tuple[float, dict[str, np.ndarray]]:
+    """One step of gradient descent on L1 that the Keras twin of G takes, in a process of its own.
+
+    TensorFlow beside PyTorch would take half a gigabyte; it ends with that process.
+
+    Args:
+        G: where the twin begins; it is not changed.
+        x: inputs (N, 1 + extra, 64, 64) as G takes them.
+        y: true pictures (N, 3, 64, 64).
+        lr: the step size.
+
+    Returns:
+        The loss before the step, and the parameters after it by G's names.
+
+    """
+    state = {name: value.numpy(force=True) for name, value in G.state_dict().items()}
+    width, extra = G.down[0][0].out_channels, G.down[0][0].in_channels - 1
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(_keras_step, state, width, extra, x, y, lr).result()
+
+
+def _keras_step(
+    state: dict[str, np.ndarray], width: int, extra: int, x: np.ndarray, y: np.ndarray, lr: float
+) -> tuple[float, dict[str, np.ndarray]]:
+    from utils.runtime import import_tensorflow
+    from utils.weights import copy_weights
+
+    tf = import_tensorflow()
+    G, twin = UNet(width, extra), keras_unet(width, extra)
+    G.load_state_dict({name: torch.tensor(value) for name, value in state.items()})
+    copy_weights(G, twin)
+    x_last, y_last = (tf.constant(v.transpose(0, 2, 3, 1)) for v in (x, y))
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.abs(twin(x_last, training=True) - y_last))
+    slopes = tape.gradient(loss, twin.trainable_variables)
+    optimizer = tf.keras.optimizers.SGD(lr)
+    optimizer.apply_gradients(zip(slopes, twin.trainable_variables, strict=True))
+    copy_weights(twin, G)
+    return float(loss), {name: p.numpy(force=True) for name, p in G.named_parameters()}
 
 
 # ---------------------------------------------------------------- without batch normalization
