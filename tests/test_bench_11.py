@@ -6,6 +6,7 @@ import pytest
 
 from tests.bench import code, entities
 from tests.bench._race import NotHere
+from tests.support.corpus import shrink
 from utils.datasets import DataUnavailable, Entities, encoder_folder, load_code
 from utils.datasets.entities import TAGS
 from utils.models.ngram import NGram
@@ -17,16 +18,7 @@ NAMED = ("B-PER", "I-PER", "O", "O", "B-LOC", "O")
 
 @pytest.fixture
 def small(monkeypatch):
-    """A small text, cut into few byte pairs."""
-    monkeypatch.setattr(gpt_study, "SAMPLE", 100_000)
-    monkeypatch.setattr(gpt_study, "MERGES", 64)
-    monkeypatch.setattr(gpt_study, "HELD_OUT", 3_000)
-    monkeypatch.setattr(gpt_study, "STEPS", 4)
-    gpt_study.corpus.cache_clear()
-    coder, tokens, held_out = gpt_study.corpus()
-    made = gpt_study.Corpus(coder, tokens[:20_000], held_out)
-    monkeypatch.setattr(gpt_study, "corpus", lambda: made)
-    return made
+    return shrink(monkeypatch, STEPS=4)
 
 
 def test_learners_of_code_say_what_they_saw(small, monkeypatch):

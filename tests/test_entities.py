@@ -70,7 +70,8 @@ def test_without_a_wish_the_lesson_is_told_what_it_uses_instead(wish):
         load_entities(wish)
     assert str(caught.value) == (
         "no tagged sentences come with the course (CoNLL-2003 has 1 MB); the course tags sentences "
-        "with a recorded adapter in their place. To download them set COURSE_DATA to full."
+        "with a recorded adapter in their place. To download the tagged sentences set COURSE_DATA "
+        "to full."
     )
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.support.corpus import shrink
 from utils import recorded
 from utils.models.language_model import LSTMLanguageModel
 from utils.models.transformer import GPT
@@ -11,16 +12,7 @@ from utils.recorded import gpt_study
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """A small text, cut into few byte pairs."""
-    monkeypatch.setattr(gpt_study, "SAMPLE", 100_000)
-    monkeypatch.setattr(gpt_study, "MERGES", 64)
-    monkeypatch.setattr(gpt_study, "HELD_OUT", 3_000)
-    monkeypatch.setattr(gpt_study, "EVERY", 2)
-    gpt_study.corpus.cache_clear()
-    coder, tokens, held_out = gpt_study.corpus()
-    made = gpt_study.Corpus(coder, tokens[:20_000], held_out)
-    monkeypatch.setattr(gpt_study, "corpus", lambda: made)
-    return made
+    return shrink(monkeypatch, EVERY=2)
 
 
 def test_the_corpus_holds_packages_out(small):

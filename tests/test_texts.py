@@ -324,7 +324,8 @@ def test_without_a_wish_the_lesson_is_told_what_it_uses_instead(wish, capsys):
         load_reviews(wish)
     assert str(caught.value) == (
         "no film reviews come with the course (IMDB has 84 MB); the course uses surnames by "
-        "language in their place, load_names(). To download the reviews set COURSE_DATA to full."
+        "language in their place, load_names(). To download the film reviews set COURSE_DATA to "
+        "full."
     )
     assert not capsys.readouterr().out
 
@@ -336,8 +337,8 @@ def test_without_a_network_the_lesson_is_told_what_it_uses_instead(server):
         load_reviews(full=True, source=source)
     assert str(caught.value) == (
         "IMDB could not be downloaded (host name not found, HTTP 404 Not Found); the course uses "
-        "surnames by language in their place, load_names(). For the reviews run this again with a "
-        "network, or set COURSE_DATA_MIRROR to the address of a class server."
+        "surnames by language in their place, load_names(). For the film reviews run this again "
+        "with a network, or set COURSE_DATA_MIRROR to the address of a class server."
     )
     assert caught.value.reasons == ("host name not found", "HTTP 404 Not Found")
 

@@ -434,6 +434,27 @@ def picture(hero: Locator) -> str:
     return hero.evaluate(PICTURE)
 
 
+def names(controls: Locator) -> list[str]:
+    """Return how a screen reader calls each of these controls; "" is a control without a name."""
+    return controls.evaluate_all("""(nodes) => nodes.map((node) => (node.ariaLabel
+      || node.closest("label")?.innerText || node.innerText || node.textContent).trim())""")
+
+
+def frame_time(page: Page, trait: str, values: list[Any]) -> float:
+    """Return the milliseconds in which the widget of `show_plain` draws each value of a trait."""
+    return page.evaluate(
+        """async ([trait, values]) => {
+          const start = performance.now();
+          for (const value of values) {
+            model.set(trait, value);
+            await new Promise(requestAnimationFrame);
+          }
+          return (performance.now() - start) / values.length;
+        }""",
+        [trait, values],
+    )
+
+
 def cut_off(hero: Locator) -> list[str]:
     """Return the texts of a widget that stick out of it or of the page; hidden ones cannot."""
     return hero.evaluate("""(root) => {

@@ -178,10 +178,7 @@ def test_nothing_is_cut_off(name, width, plain, page):
 def test_every_control_has_a_name(name, plain):
     controls = plain(EVERY[name]()).locator("button, select, input, [role=slider]")
     assert controls.count() == (1 if "slider" in name else 4)
-    names = controls.evaluate_all(
-        "nodes => nodes.map((n) => (n.ariaLabel || n.closest('label')?.innerText || n.innerText))"
-    )
-    assert all(text.strip() for text in names)
+    assert all(jupyter.names(controls))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from utils import runtime
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from utils.datasets._types import LabeledImages
+    from utils.datasets._types import DataSet, LabeledImages
 
 CHUNK = 2**16  # bytes written at a time
 
@@ -164,14 +164,7 @@ def full_or_embedded(
         TypeError: `full` is not True, False or None. All else is up to `fetch` and the readers.
 
     """
-    if full is None:
-        full = runtime.wants_full_data()
-    elif not isinstance(full, bool):
-        raise TypeError(
-            f"full must be True (all of {source.name}), False (embedded) or None, got {full!r}; "
-            f"for example {loader}(full=True)"
-        )
-    if not full:
+    if not _wanted(full, source, loader, "False (embedded)"):
         return embedded()
     try:
         path = fetch(source)
@@ -185,6 +178,60 @@ def full_or_embedded(
         )
         return data
     return read(path, source)
+
+
+def full_or_nothing(
+    full: bool | None,
+    source: Source,
+    read: Callable[[Path, Source], DataSet],
+    *,
+    loader: str,
+    what: str,
+    instead: str,
+) -> DataSet:
+    """Fetch and read `source`, of which nothing is embedded.
+
+    None leaves the wish to `COURSE_DATA`. `loader`, `what`, the data in words, and `instead`, what
+    the course does without them, are for the messages.
+
+    Raises:
+        TypeError: `full` is not True, False or None.
+        DataUnavailable: it is not wanted, or no address answers. All else is up to `fetch` and
+            the reader.
+
+    """
+    if not _wanted(full, source, loader, "False"):
+        raise DataUnavailable(
+            f"no {what} come with the course ({source.name} has {source.size / 1e6:.0f} MB); "
+            f"{instead}. To download the {what} set COURSE_DATA to full."
+        )
+    try:
+        path = fetch(source)
+    except DataUnavailable as error:
+        raise DataUnavailable(
+            f"{source.name} could not be downloaded ({', '.join(dict.fromkeys(error.reasons))}); "
+            f"{instead}. For the {what} run this again with a network, or set COURSE_DATA_MIRROR "
+            "to the address of a class server.",
+            error.reasons,
+        ) from error
+    return read(path, source)
+
+
+def _wanted(full: bool | None, source: Source, loader: str, no: str) -> bool:
+    """Whether all of `source` is wanted; `no` tells what False is.
+
+    Raises:
+        TypeError: `full` is not True, False or None.
+
+    """
+    if full is None:
+        return runtime.wants_full_data()
+    if not isinstance(full, bool):
+        raise TypeError(
+            f"full must be True (all of {source.name}), {no} or None, got {full!r}; "
+            f"for example {loader}(full=True)"
+        )
+    return full
 
 
 def _verdict(source: Source, failures: list[_Failure], cache: Path) -> Exception:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils import runtime
 from utils.datasets._archive import read_zip
-from utils.datasets._fetch import DataUnavailable, Source, fetch
+from utils.datasets._fetch import Source, full_or_nothing
 from utils.datasets._types import Pairs, Tokens
 
 CONLL = Source(
@@ -82,28 +81,9 @@ def load_entities(full: bool | None = None, *, source: Source = CONLL) -> Entiti
         CacheError: the cache folder does not let us read or write the download.
 
     """
-    if full is None:
-        full = runtime.wants_full_data()
-    elif not isinstance(full, bool):
-        raise TypeError(
-            f"full must be True (all of {source.name}), False or None, got {full!r}; "
-            "for example load_entities(full=True)"
-        )
-    if not full:
-        raise DataUnavailable(
-            f"no tagged sentences come with the course ({source.name} has "
-            f"{source.size / 1e6:.0f} MB); {INSTEAD}. To download them set COURSE_DATA to full."
-        )
-    try:
-        path = fetch(source)
-    except DataUnavailable as error:
-        raise DataUnavailable(
-            f"{source.name} could not be downloaded ({', '.join(dict.fromkeys(error.reasons))}); "
-            f"{INSTEAD}. For the sentences run this again with a network, or set "
-            "COURSE_DATA_MIRROR to the address of a class server.",
-            error.reasons,
-        ) from error
-    return _read(path, source)
+    return full_or_nothing(
+        full, source, _read, loader="load_entities", what="tagged sentences", instead=INSTEAD
+    )
 
 
 def _read(path: Path, source: Source) -> Entities:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from utils import runtime
 from utils.datasets._archive import read_matching
-from utils.datasets._fetch import DataUnavailable, Source, fetch
+from utils.datasets._fetch import Source, full_or_nothing
 from utils.datasets._types import Texts
 
 IMDB = Source(
@@ -53,28 +52,9 @@ def load_reviews(full: bool | None = None, *, source: Source = IMDB) -> Texts:
         CacheError: the cache folder does not let us read or write the download.
 
     """
-    if full is None:
-        full = runtime.wants_full_data()
-    elif not isinstance(full, bool):
-        raise TypeError(
-            f"full must be True (all of {source.name}), False or None, got {full!r}; "
-            "for example load_reviews(full=True)"
-        )
-    if not full:
-        raise DataUnavailable(
-            f"no film reviews come with the course ({source.name} has {source.size / 1e6:.0f} MB); "
-            f"{INSTEAD}. To download the reviews set COURSE_DATA to full."
-        )
-    try:
-        path = fetch(source)
-    except DataUnavailable as error:
-        raise DataUnavailable(
-            f"{source.name} could not be downloaded ({', '.join(dict.fromkeys(error.reasons))}); "
-            f"{INSTEAD}. For the reviews run this again with a network, or set COURSE_DATA_MIRROR "
-            "to the address of a class server.",
-            error.reasons,
-        ) from error
-    return _read(path, source)
+    return full_or_nothing(
+        full, source, _read, loader="load_reviews", what="film reviews", instead=INSTEAD
+    )
 
 
 def _read(path: Path, source: Source) -> Texts:
