@@ -79,6 +79,15 @@ def test_runs_come_back_a_run_a_line(keep, tmp_path):
     assert recorded.makings("some", tmp_path) == (Making(own, (0, 1, 2), 1.5),)
 
 
+def test_runs_are_chosen_by_their_values_and_told_apart_by_seed(monkeypatch):
+    kept = [{"name": name, "draw": k, "loss": [k]} for name in "ab" for k in range(2)]
+    monkeypatch.setattr(recorded, "load", lambda name: kept if name == "some" else ())
+    assert recorded.by_seed("some", "draw", name="b") == {0: kept[2], 1: kept[3]}
+    assert recorded.by_seed("some", "draw", name="b", loss=[1]) == {1: kept[3]}
+    assert recorded.by_seed("some", "draw", name="c") == {}
+    assert recorded.by_seed("another") == {}
+
+
 def test_a_record_of_runs_grows_and_each_part_can_be_made_again(keep, tmp_path):
     """As the generators' leaderboard does: a later chapter appends its own rows."""
     keep([{"generator": "DCGAN", "distance": 3.0}])

@@ -92,6 +92,12 @@ def load(name: str, folder: Path = FOLDER) -> Any:
     return tuple(run for part in _parts(name, folder) for run in part["runs"])
 
 
+def by_seed(record: str, /, seed: str = "seed", **where: Any) -> dict[int, dict[str, Any]]:
+    """The runs of a record that have these values, by their seed, which may have another name."""
+    chosen = (run for run in load(record) if where.items() <= run.items())
+    return {run[seed]: run for run in chosen}
+
+
 def makings(name: str, folder: Path = FOLDER) -> tuple[Making, ...]:
     """How each part of a record was made."""
     return tuple(

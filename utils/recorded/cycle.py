@@ -160,7 +160,7 @@ def run(name: str, seed: int, game: CycleGAN) -> dict[str, Any]:
 
 def runs(name: str) -> dict[int, dict[str, Any]]:
     """The recorded runs of one of the `SETTINGS`, by seed."""
-    return {row["seed"]: row for row in recorded.load("cycle") if row["name"] == name}
+    return recorded.by_seed("cycle", name=name)
 
 
 def values(name: str, measure: str) -> dict[int, float]:

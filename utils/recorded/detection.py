@@ -143,8 +143,7 @@ def _rate(detector: Detector, images: np.ndarray, truths: Truths) -> dict[str, A
 
 def runs(way: str = "hard", steps: int = SHORT) -> dict[int, dict[str, Any]]:
     """The recorded runs of one way and so many steps, by seed."""
-    kept = recorded.load("detection")
-    return {run["seed"]: run for run in kept if (run["way"], run["steps"]) == (way, steps)}
+    return recorded.by_seed("detection", way=way, steps=steps)
 
 
 def study() -> list[dict[str, Any]]:

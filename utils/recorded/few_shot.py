@@ -160,11 +160,7 @@ def study() -> list[dict[str, Any]]:
 
 def runs(features: str, count: int) -> dict[int, dict[str, Any]]:
     """What was recorded of some `FEATURES` and one of the `COUNTS`, by draw."""
-    return {
-        row["draw"]: row
-        for row in recorded.load("few_shot")
-        if (row["features"], row["count"]) == (features, count)
-    }
+    return recorded.by_seed("few_shot", "draw", features=features, count=count)
 
 
 def values(features: str, count: int) -> dict[int, float]:

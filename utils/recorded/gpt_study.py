@@ -139,7 +139,7 @@ def study() -> list[dict[str, Any]]:
 
 def runs(way: str = "GPT") -> dict[int, dict[str, Any]]:
     """The recorded runs of one way, by seed."""
-    return {run["seed"]: run for run in recorded.load("gpt_study") if run["way"] == way}
+    return recorded.by_seed("gpt_study", way=way)
 
 
 if __name__ == "__main__":

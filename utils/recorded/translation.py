@@ -198,7 +198,7 @@ def run(name: str, seed: int, G: nn.Module) -> dict[str, Any]:
 
 def runs(name: str) -> dict[int, dict[str, Any]]:
     """The recorded runs of one of the `SETTINGS`, by seed."""
-    return {row["seed"]: row for row in recorded.load("translation") if row["name"] == name}
+    return recorded.by_seed("translation", name=name)
 
 
 def values(name: str, measure: str) -> dict[int, float]:

@@ -167,7 +167,7 @@ def study() -> list[dict[str, Any]]:
 
 def runs(way: str) -> dict[int, dict[str, Any]]:
     """The recorded runs of one of the `WAYS`, by seed."""
-    return {row["seed"]: row for row in recorded.load("vit_study") if row["way"] == way}
+    return recorded.by_seed("vit_study", way=way)
 
 
 def values(way: str, measure: str = "accuracy") -> dict[int, float]:
