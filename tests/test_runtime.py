@@ -328,3 +328,21 @@ def test_folders_can_be_moved(monkeypatch, tmp_path):
     assert runtime.cache_dir() == tmp_path / "cache"
     monkeypatch.delenv("COURSE_HOME")
     assert runtime.home_dir().name == "deep-learning-live"
+
+
+def test_a_process_of_its_own_does_not_run_the_readers_program_again(tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text(
+        "import math, os, sys\n"
+        "from utils.runtime import in_own_process\n"
+        "print('once')\n"
+        "del sys.modules['__main__'].__spec__  # as %reset does\n"
+        "print(in_own_process(math.sqrt, 4.0), in_own_process(os.getpid) == os.getpid())\n"
+        "try:\n"
+        "    in_own_process(math.sqrt, -1.0)\n"
+        "except ValueError as error:\n"
+        "    print(error)\n"
+    )
+    done = run(f"import runpy, sys; runpy.run_path({str(script)!r}, run_name='__main__')")
+    assert done.stdout.splitlines()[:2] == ["once", "2.0 False"], done.stderr
+    assert len(done.stdout.splitlines()) == 3

@@ -7,15 +7,17 @@ import os
 import random
 import sys
 import warnings
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import ModuleType
+    from collections.abc import Callable, Iterator
     from typing import TextIO
 
     import numpy as np
@@ -256,6 +258,21 @@ def import_tensorflow() -> ModuleType:
         keras.utils.set_random_seed(_seed)
         tensorflow.constant(0.0)  # starts the runtime, which has its own greeting
     return tensorflow
+
+
+def in_own_process(function: Callable[..., T], *arguments: Any) -> T:
+    """Return ``function(*arguments)``, computed in a process of its own that ends afterward.
+
+    TensorFlow beside PyTorch would take half a gigabyte. Function and arguments are pickled, so the
+    function must be one of a module, not of the notebook.
+    """
+    # the process need not run the reader's own program, which after %reset cannot be asked for
+    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    try:
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            return pool.submit(function, *arguments).result()
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextmanager

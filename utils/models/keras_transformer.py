@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 from utils.datasets import encoder_folder
+from utils.runtime import in_own_process
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,11 +53,9 @@ def keras_block(
 def keras_answer(layer: TransformerEncoderLayer, heads: int, x: np.ndarray) -> np.ndarray:
     """What the `keras_block` with the engine's weights makes of x (N, T, d), in x's precision.
 
-    It is asked in a process of its own, which ends afterward: TensorFlow beside PyTorch would take
-    half a gigabyte.
+    It is asked in a process of its own.
     """
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(_answer, layer, heads, x).result()
+    return in_own_process(_answer, layer, heads, x)
 
 
 def _answer(layer: TransformerEncoderLayer, heads: int, x: np.ndarray) -> np.ndarray:

@@ -7,8 +7,6 @@ those of the data set.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from torch.nn import functional as F
 from utils import transforms
 from utils.models.gan import batches, discriminator_loss, generator_loss
 from utils.optim import linear_decay
+from utils.runtime import in_own_process
 
 SIZE, WIDTH, BATCH = 64, 16, 16
 HINTS = 4  # channels of dabs: where there is one, and its red, green and blue
@@ -368,8 +367,6 @@ def keras_step(
 ) -> tuple[float, dict[str, np.ndarray]]:
     """One step of gradient descent on L1 that the Keras twin of G takes, in a process of its own.
 
-    TensorFlow beside PyTorch would take half a gigabyte; it ends with that process.
-
     Args:
         G: where the twin begins; it is not changed.
         x: inputs (N, 1 + extra, 64, 64) as G takes them.
@@ -382,8 +379,7 @@ def keras_step(
     """
     state = {name: value.numpy(force=True) for name, value in G.state_dict().items()}
     width, extra = G.down[0][0].out_channels, G.down[0][0].in_channels - 1
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(_keras_step, state, width, extra, x, y, lr).result()
+    return in_own_process(_keras_step, state, width, extra, x, y, lr)
 
 
 def _keras_step(
