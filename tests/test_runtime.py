@@ -346,3 +346,13 @@ def test_a_process_of_its_own_does_not_run_the_readers_program_again(tmp_path):
     done = run(f"import runpy, sys; runpy.run_path({str(script)!r}, run_name='__main__')")
     assert done.stdout.splitlines()[:2] == ["once", "2.0 False"], done.stderr
     assert len(done.stdout.splitlines()) == 3
+
+
+@pytest.mark.parametrize("place", ["colab", "binder", "laptop"])
+def test_packages_are_brought_to_colab_alone(monkeypatch, place):
+    commands = []
+    monkeypatch.setattr(runtime, "where", lambda: place)
+    monkeypatch.setattr(subprocess, "run", lambda command, check: commands.append(command))
+    runtime.bring_to_colab("one", "two")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "one", "two"]
+    assert commands == ([pip] if place == "colab" else [])

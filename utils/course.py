@@ -45,7 +45,7 @@ CHAPTERS = (
     Chapter(8, "recurrent_networks", "Recurrent networks", (4,)),
     Chapter(9, "lstm_and_gru", "LSTM and GRU", (8,)),
     Chapter(10, "attention", "Attention", (9,)),
-    Chapter(11, "transformers_and_bert", "Transformers and BERT", (10,)),
+    Chapter(11, "transformers_gpt_and_bert", "Transformers, GPT and BERT", (10,)),
     Chapter(12, "variational_autoencoders", "Variational autoencoders", (5,)),
     Chapter(13, "generative_adversarial_networks", "Generative adversarial networks", (5,)),
     Chapter(14, "image_to_image_translation", "Image-to-image translation", (13,)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import random
+import subprocess
 import sys
 import warnings
 from concurrent.futures import ProcessPoolExecutor
@@ -158,6 +159,16 @@ def where() -> Literal["colab", "binder", "laptop"]:
     if "google.colab" in sys.modules:
         return "colab"
     return "binder" if "BINDER_SERVICE_HOST" in os.environ else "laptop"
+
+
+def bring_to_colab(*packages: str) -> None:
+    """Install what one chapter alone needs and Colab lacks, without what else it asks for.
+
+    Elsewhere the course has been installed with all its packages, and nothing is done.
+    """
+    if where() == "colab":
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+        subprocess.run([*pip, *packages], check=True)
 
 
 def say(text: str, stream: TextIO | None = None) -> None:

@@ -1,6 +1,6 @@
 """The study of small language models: what a GPT on the standard library owes to what, over seeds.
 
-``python -m utils.recorded.gpt_study`` trains all again, an hour or less on one core.
+``python -m utils.recorded.gpt_study`` trains all again, half an hour on one core.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The study of the vision transformer: what it lacks against a convolutional network, over seeds.
 
-``python -m utils.recorded.vit_study`` trains all again, a quarter of an hour on one core.
+``python -m utils.recorded.vit_study`` trains all again, ten minutes on one core.
 """
 
 from __future__ import annotations
