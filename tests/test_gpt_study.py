@@ -55,7 +55,8 @@ def test_rivals_get_the_time_of_the_gpt_of_their_seed(monkeypatch):
 
     def pretended(way, seed, steps=0, seconds=0):
         asked.append((way, seed, steps, seconds))
-        return {"way": way, "seed": seed, "seconds": 10.0 + seed if way == "GPT" else 99.0}
+        long = 90.0 if way == "GPT, long" else 10.0
+        return {"way": way, "seed": seed, "seconds": long + seed if "GPT" in way else 99.0}
 
     monkeypatch.setattr(gpt_study, "run", pretended)
     assert len(gpt_study.study()) == 3 * len(gpt_study.WAYS)
@@ -64,6 +65,7 @@ def test_rivals_get_the_time_of_the_gpt_of_their_seed(monkeypatch):
         assert given["GPT", seed] == given["no positions", seed] == (381, 0)
         assert given["GPT, long", seed] == (1154, 0)
         assert given["LSTM", seed] == given["AdamW", seed] == (0, 10.0 + seed)
+        assert given["LSTM, long", seed] == (0, 90.0 + seed)
 
 
 def test_the_same_seed_gives_the_same_run():

@@ -27,11 +27,12 @@ EVERY = 20  # a recorded loss is the mean of so many steps
 
 
 class Way(NamedTuple):
-    """What is trained and how; without `steps` as many CPU seconds as the GPT of the same seed."""
+    """What is trained and how: for so many steps, or for the CPU seconds of the way `like`."""
 
     model: dict[str, Any]  # options of `GPT`, or of the LSTM where "hidden" is among them
     training: dict[str, Any]
     steps: int | None = None
+    like: str = "GPT"
 
 
 WAYS = {
@@ -43,6 +44,7 @@ WAYS = {
     "post-norm": Way({"norm": "post"}, {}, STEPS),
     "AdamW": Way({}, {"muon": None, "lr": 3e-3}),
     "LSTM": Way({"hidden": 384}, {}),
+    "LSTM, long": Way({"hidden": 384}, {}, like="GPT, long"),
     "LSTM, batch 16": Way({"hidden": 384}, {"batch_size": 16}),
     "LSTM, AdamW": Way({"hidden": 384}, {"muon": None, "lr": 5e-3, "batch_size": 16}),
 }
@@ -124,16 +126,18 @@ def run(way: str, seed: int, steps: int = 0, seconds: float = 0) -> dict[str, An
 
 
 def study() -> list[dict[str, Any]]:
-    """Train all `WAYS` with all seeds; those that are given time get the GPT's, seed by seed."""
+    """Train all `WAYS` with all seeds; those without steps get the time of others, seed by seed."""
     import torch
 
     torch.set_num_threads(1)
     made = []
     for seed in SEEDS:
-        seconds = None  # of this seed's GPT, the first of all ways
-        for way, (_, _, steps) in WAYS.items():
-            made.append(run(way, seed, **({"steps": steps} if steps else {"seconds": seconds})))
-            seconds = seconds or made[-1]["seconds"]
+        seconds: dict[str, float] = {}  # of the ways of this seed
+        for way, (_, _, steps, like) in WAYS.items():
+            made.append(
+                run(way, seed, **({"steps": steps} if steps else {"seconds": seconds[like]}))
+            )
+            seconds[way] = made[-1]["seconds"]
     return made
 
 
