@@ -1391,3 +1391,70 @@ packages.wrongs(
         "the array of labels must hold real numbers": lambda texts, labels, questions: questions,
     }
 )
+
+
+# ---------------------------------------------------------------- 11.13
+@exercise(
+    "11.13",
+    hints=(
+        "`images.reshape(N, C, H // P, P, W // P, P)` names each pixel by the row of its patch, "
+        "its row inside, the column of its patch and its column inside. Nothing has moved yet.",
+        "The first two axes of the result belong to the patches, (N, H/P, W/P, …); behind them "
+        "stand channel, row inside, column inside: `transpose(0, 2, 4, 1, 3, 5)`.",
+        "A last reshape to (N, H/P · W/P, C · P · P) makes rows of them.",
+    ),
+    why="One product with a matrix (d, C·P·P) now makes a token of each patch. It is a convolution "
+    "whose steps are as long as its kernel, which is how ViTs compute it. A reshape alone has the "
+    "right shape and cuts the image into strips: the network trains all the same, only worse.",
+)
+def patches(images, P):
+    """Patches (N, T, C·P·P) of images (N, C, H, W), row by row of patches, channels first."""
+    N, C, H, W = images.shape
+    x = images.reshape(N, C, H // P, P, W // P, P).transpose(0, 2, 4, 1, 3, 5)
+    return x.reshape(N, H // P * (W // P), C * P * P)
+
+
+@patches.check
+def _(answer, rng):
+    def attempt(images, P):
+        _, _, H, W = images.shape
+        rows = [
+            images[:, :, i : i + P, j : j + P].reshape(len(images), -1)
+            for i in range(0, H, P)
+            for j in range(0, W, P)
+        ]
+        agree(answer, (images, P), np.stack(rows, axis=1), "the array of patches")
+
+    for P in (2, 3, 2):
+        N, C, down, across = sizes(rng, 4)
+        attempt(rng.normal(size=(N, C, down * P, across * P)), P)
+    attempt(np.arange(32.0).reshape(1, 2, 4, 4), 2)
+    attempt(rng.normal(size=(2, 3, 4, 6)), 1)
+    attempt(rng.normal(size=(3, 1, 5, 5)), 5)
+
+
+@patches.mistakes
+def _(images, P):
+    N, C, H, W = images.shape
+    x = images.reshape(N, C, H // P, P, W // P, P)
+    axes = {
+        "the patches stand column by column": (0, 4, 2, 1, 3, 5),
+        "the channels come last inside a patch: they come first": (0, 2, 4, 3, 5, 1),
+        "a patch is read column by column: rows and columns inside it are swapped": (
+            (0, 2, 4, 1, 5, 3)
+        ),
+    }
+    found = {text: x.transpose(order).reshape(N, -1, C * P * P) for text, order in axes.items()}
+    strips = x.transpose(0, 2, 1, 3, 4, 5)
+    return found | {
+        "reshaped alone: a row is no patch, but what lies one behind the other in memory": (
+            images.reshape(N, -1, C * P * P)
+        ),
+        "a row goes across several patches: the axis of the patches' columns is still inside": (
+            strips.reshape(N, -1, C * P * P)
+        ),
+        "each channel has patches of its own: a patch holds all channels": (
+            x.transpose(0, 1, 2, 4, 3, 5).reshape(N, -1, C * P * P)
+        ),
+        "these are the patches' means": x.mean(axis=(3, 5)).reshape(N, C, -1).swapaxes(1, 2),
+    }

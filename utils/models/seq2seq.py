@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from utils.datasets.pronunciations import LONGEST
+from utils.models.language_model import optimizers
 from utils.optim import one_cycle
 from utils.text import END, FIRST, PAD, START, encode_letters, seq2seq_batches
 
@@ -110,13 +111,14 @@ def train(
     steps: int = 0,
     seconds: float = 0,
     lr: float = 6e-3,
+    muon: float | None = None,
     batch_size: int = 128,
     rng: np.random.Generator,
 ) -> list[float]:
     """Teach `model` for so many steps, or so many CPU seconds; return the loss of each step.
 
-    Adam with β₂ = 0.98, gradients clipped to norm 1; the step size rises for 5 % of the time and
-    falls to 0 for the rest.
+    Adam with β₂ = 0.98, or with a step size `muon` the `optimizers` of a language model; gradients
+    clipped to norm 1. Step sizes rise for 5 % of the time and fall to 0 for the rest.
 
     Raises:
         ValueError: neither steps nor seconds are given, or both.
@@ -126,22 +128,28 @@ def train(
         raise ValueError(f"give steps or seconds, got {steps} and {seconds}")
     start, losses, parts = time.process_time(), [], 10_000
     factor = one_cycle(parts, warmup=0.05)
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr, betas=(0.9, 0.98))
+    updating = [torch.optim.Adam(model.parameters(), lr=lr, betas=(0.9, 0.98))]
+    if muon is not None:
+        updating = optimizers(model, lr, muon)
+    rates = [(group, group["lr"]) for one in updating for group in one.param_groups]
     model.train()
     while True:
         for x, y, targets in seq2seq_batches(*data, alphabet, batch_size, rng):
             done = len(losses) / steps if steps else (time.process_time() - start) / seconds
             if done >= 1:
                 return losses
-            optimizer.param_groups[0]["lr"] = lr * factor(int(parts * done))
+            for group, rate in rates:
+                group["lr"] = rate * factor(int(parts * done))
             scores = model(torch.from_numpy(x), torch.from_numpy(y))
             loss = F.cross_entropy(
                 scores.flatten(0, 1), torch.from_numpy(targets).flatten(), ignore_index=PAD
             )
-            optimizer.zero_grad()
+            for optimizer in updating:
+                optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
+            for optimizer in updating:
+                optimizer.step()
             losses.append(loss.item())
 
 
