@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import tracemalloc
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
 from utils.exercises._agree import agree
-from utils.exercises._compare import Wrong, numbers, show, sizes
-from utils.exercises._examine import written
+from utils.exercises._compare import Wrong, numbers, show, sizes, unpack
 from utils.exercises._exercise import exercise
 
 
@@ -25,7 +24,7 @@ from utils.exercises._exercise import exercise
     "by the other factor.",
 )
 def three_gradients(a, b, c):
-    """Derivatives of L = (a·b + c)², element by element, by a, b and c: a tuple of arrays."""
+    """Derivatives of L = (a·b + c)², element by element, in a, b and c: a tuple of arrays."""
     upstream = 2 * (a * b + c)
     return upstream * b, upstream * a, upstream
 
@@ -59,269 +58,431 @@ def _(a, b, c):
 @exercise(
     "03.2",
     hints=(
-        "What is the derivative of tanh, written with tanh itself?",
-        "tanh′(a) = 1 − tanh²(a) = 1 − y². That is the local derivative.",
-        "A node passes local derivative × upstream, element by element.",
+        "Walk back line by line: the loss is a *mean* over the N examples. Where must its 1/N be?",
+        "tanh′(z) = 1 − tanh²(z). Which of Z and H holds tanh(z)?",
+        "Every example uses b, so b gets the sum of what comes back, not its mean.",
     ),
-    why="The local derivative 1 − y² needs only the result, which the forward pass has kept; the "
-    "chain rule multiplies it by what arrives.",
+    why="The 1/N enters once, at the loss, and the chain rule carries it to all weights. The slope "
+    "of tanh is 1 − H². And b lies on one path per example, so its shares add up.",
 )
-def tanh_rule(y, g):
-    """∂L/∂a from the output y = tanh a and the upstream gradient g = ∂L/∂y, all of one shape."""
-    return g * (1 - y * y)
+def gradients_repaired(X, W, b, V, Y):
+    """Gradients (dW, db, dV) of L = Σ (tanh(X Wᵀ + b) Vᵀ − Y)² / N for X (N, D), Y (N, K)."""
+    H = np.tanh(X @ W.T + b)
+    dY = 2 * (H @ V.T - Y) / len(X)
+    delta = (dY @ V) * (1 - H**2)
+    return delta.T @ X, delta.sum(axis=0), dY.T @ H
 
 
-@tanh_rule.check
+def _two_layers(rng, n, d, h, k):
+    shapes = [(n, d), (h, d), (h,), (k, h), (n, k)]
+    X, W, b, V, Y = (rng.normal(size=shape) for shape in shapes)
+    return X, W / np.sqrt(d), b, V / np.sqrt(h), Y
+
+
+def _complex_slopes(f, array):
+    """The gradient of f by complex steps, which loses no digits."""
+    slopes = np.empty(array.shape)
+    for i in np.ndindex(array.shape):
+        moved = array.astype(complex)
+        moved[i] += 1e-30j
+        slopes[i] = f(moved).imag / 1e-30
+    return slopes
+
+
+@gradients_repaired.check
 def _(answer, rng):
-    for dims in (1, 2):
-        shape = sizes(rng, dims)
-        a, g = rng.normal(size=shape), rng.normal(size=shape)
-        agree(answer, (np.tanh(a), g), g / np.cosh(a) ** 2, "∂L/∂a", quote="entry")
-    saturated, g = np.array([-1.0, 0.0, 1.0]), np.array([3.0, 5.0, 7.0])
-    agree(answer, (saturated, g), [0.0, 5.0, 0.0], "∂L/∂a", quote="entry")
-    if answer.warnings:
-        raise Wrong(
-            f"right, but for y = ±1 NumPy warns of a {answer.warnings[0]}: y is all you need"
-        )
+    def loss(X, W, b, V, Y):
+        return (((np.tanh(X @ W.T + b) @ V.T) - Y) ** 2).sum() / len(X)
+
+    for shape in (sizes(rng, 4), sizes(rng, 4), (1, 2, 3, 2), (3, 3, 3, 3)):
+        X, W, b, V, Y = _two_layers(rng, *shape)
+        expected = {
+            "dW": _complex_slopes(lambda w, X=X, b=b, V=V, Y=Y: loss(X, w, b, V, Y), W),
+            "db": _complex_slopes(lambda w, X=X, W=W, V=V, Y=Y: loss(X, W, w, V, Y), b),
+            "dV": _complex_slopes(lambda w, X=X, W=W, b=b, Y=Y: loss(X, W, b, w, Y), V),
+        }
+        agree(answer, (X, W, b, V, Y), expected, sizes={"N": len(X)})
 
 
-@tanh_rule.mistakes
-def _(y, g):
-    return {
-        "the upstream gradient is missing: multiply by g": 1 - y**2,
-        "y is already tanh a: do not apply tanh again": g * (1 - np.tanh(y) ** 2),
-        "y·(1 − y) belongs to the sigmoid": g * y * (1 - y),
-        "1 − y is not the derivative: square y": g * (1 - y),
-        "g is squared, too: square y alone and multiply by g": 1 - (y * g) ** 2,
+_LAYER_BUGS = {  # of the given program, by what is left to repair
+    (0, 0, 1): "b lies on one path per example: db is the sum of δ, not its mean",
+    (0, 1, 0): "the slope of tanh is 1 − tanh², and tanh(z) is H: Z is the wrong one",
+    (1, 0, 0): "the loss is a mean over N examples: its slope needs / N",
+    (0, 1, 1): "the mean over N is right; the slope of tanh and db are not",
+    (1, 0, 1): "the slope of tanh is right; the mean over N and db are not",
+    (1, 1, 0): "db adds up, which is right; the mean over N and the slope of tanh are not",
+    (1, 1, 1): "the broken program as it stands: three bugs are to be found",
+}
+
+
+@gradients_repaired.mistakes
+def _(X, W, b, V, Y):
+    Z = X @ W.T + b
+    H = np.tanh(Z)
+    found = {}
+    for (whole, bent, mean), text in _LAYER_BUGS.items():
+        dY = 2 * (H @ V.T - Y) / (1 if whole else len(X))
+        delta = (dY @ V) * (1 - (Z if bent else H) ** 2)
+        db = delta.mean(axis=0) if mean else delta.sum(axis=0)
+        found[text] = delta.T @ X, db, dY.T @ H
+    dY = 2 * (H @ V.T - Y) / len(X)
+    straight = dY @ V
+    dW, db, dV = gradients_repaired.reference(X, W, b, V, Y)
+    return found | {
+        "the bend is missing: multiply by 1 − H²": (straight.T @ X, straight.sum(axis=0), ...),
+        "the 2 of the square is missing": (dW / 2, db / 2, dV / 2),
     }
-
-
-@tanh_rule.wrong("g is changed in place")
-def _in_place(y, g):
-    g *= 1 - y * y
-    return g
 
 
 # ---------------------------------------------------------------- 03.3
+def _softmax(a):
+    e = np.exp(a - a.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def _norm(a):
+    return np.sqrt((a**2).sum(axis=-1, keepdims=True))
+
+
+def _unit(a, g):
+    y = a / _norm(a)
+    return (g - y * (y * g).sum(axis=-1, keepdims=True)) / _norm(a)
+
+
+def _relu(a):
+    return np.maximum(a, 0)
+
+
+_RIGHT_RULES = {
+    "tanh": (np.tanh, lambda a, g: g * (1 - np.tanh(a) ** 2)),
+    "relu": (_relu, lambda a, g: g * (a > 0)),
+    "the square": (np.square, lambda a, g: 2 * a * g),
+    "softmax along each row": (
+        _softmax,
+        lambda a, g: _softmax(a) * (g - (g * _softmax(a)).sum(axis=-1, keepdims=True)),
+    ),
+    "a row minus its mean": (
+        lambda a: a - a.mean(axis=-1, keepdims=True),
+        lambda a, g: g - g.mean(axis=-1, keepdims=True),
+    ),
+    "the running sum along each row": (
+        lambda a: np.cumsum(a, axis=-1),
+        lambda a, g: np.cumsum(g[..., ::-1], axis=-1)[..., ::-1],
+    ),
+    "a row divided by its length": (lambda a: a / _norm(a), _unit),
+    "a thousand times tanh": (
+        lambda a: 1000 * np.tanh(a),
+        lambda a, g: 1000 * g * (1 - np.tanh(a) ** 2),
+    ),
+}
+_WRONG_RULES = {
+    "tanh without the upstream gradient": (np.tanh, lambda a, g: 1 - np.tanh(a) ** 2),
+    "softmax as if it acted on each element": (
+        _softmax,
+        lambda a, g: g * _softmax(a) * (1 - _softmax(a)),
+    ),
+    "relu that lets everything through": (_relu, lambda a, g: g),
+    "an absolute value without its sign": (np.abs, lambda a, g: g),
+    "the running sum, run in the wrong direction": (
+        lambda a: np.cumsum(a, axis=-1),
+        lambda a, g: np.cumsum(g, axis=-1),
+    ),
+    "a row minus its mean, with the mean over columns": (
+        lambda a: a - a.mean(axis=-1, keepdims=True),
+        lambda a, g: g - g.mean(axis=0, keepdims=True),
+    ),
+    "the square, climbing": (np.square, lambda a, g: -2 * a * g),
+    "tanh, one percent too large": (np.tanh, lambda a, g: 1.01 * g * (1 - np.tanh(a) ** 2)),
+    "tanh, right but for the last column": (
+        np.tanh,
+        lambda a, g: g * (1 - np.tanh(a) ** 2) * (np.arange(a.shape[-1]) < a.shape[-1] - 1),
+    ),
+    "tanh with the square of the upstream gradient": (
+        np.tanh,
+        lambda a, g: g**2 * (1 - np.tanh(a) ** 2),
+    ),
+    "a rule that gives no numbers": (np.tanh, lambda a, g: g * np.nan),
+}
+
+
 @exercise(
     "03.3",
     hints=(
-        "For one entry: add h to it, call f; take h from it, call f; divide the difference by 2h.",
-        "Loop over all entries with `np.ndindex(x.shape)`; `x[i]` works with the index it gives.",
-        "Change a copy, `moved = x.astype(float)`, and undo the change after each entry.",
+        "Draw a random `a` of several rows and columns, and a random `g` of the same shape.",
+        "For each entry: (forward(a + e) − forward(a − e)) / 2h, where e holds h at that entry and "
+        "0 elsewhere. That is an array: what does L change by? Multiply by g and add up.",
+        "Hold the result against that entry of rule(a, g), relative to its size. NaN is equal to "
+        "nothing: let the test fail there, too.",
     ),
-    why="(f(x + h) − f(x − h))/2h errs by about h²; the one-sided difference errs by about h.",
+    why="Only the sum of g × (change of the result) tells what L feels. A `g` of ones misses a "
+    "forgotten upstream gradient, an `a` of one sign misses kinks, and a look at one entry misses "
+    "the others.",
 )
-def numeric_gradient(x, f, h):
-    """∂f/∂x at an array x, for f: array → number, by central differences with step h."""
-    moved, gradient = x.astype(float), np.empty(x.shape)
-    for i in np.ndindex(x.shape):
-        moved[i] = x[i] + h
-        above = f(moved)
-        moved[i] = x[i] - h
-        gradient[i] = (above - f(moved)) / (2 * h)
-        moved[i] = x[i]
-    return gradient
+def is_right_rule(forward, rule):
+    """Whether rule(a, g) is ∂L/∂a for y = forward(a) and g = ∂L/∂y; a, g, y of one shape (N, K)."""
+    a, g = np.random.default_rng(0).normal(size=(2, 4, 5))
+    found = rule(a, g)
+    for i in np.ndindex(a.shape):
+        e = np.zeros_like(a)
+        e[i] = 1e-5
+        slope = ((forward(a + e) - forward(a - e)) * g).sum() / 2e-5
+        if not abs(found[i] - slope) < 1e-4 * (1 + abs(slope)):
+            return False
+    return True
 
 
-@numeric_gradient.check
+@is_right_rule.check
 def _(answer, rng):
-    for dims, h in ((1, 0.1), (2, 0.2), (1, 0.5)):
-        shape = sizes(rng, dims)
-        x, w = rng.normal(size=shape), rng.uniform(0.5, 2.0, size=shape)
+    def verdict(forward, rule):
+        said = answer(forward, rule)
+        if not isinstance(said, bool | np.bool_):
+            raise Wrong(f"return True or False, got {type(said).__name__}")
+        return bool(said)
 
-        def f(v, w=w):
-            return float((w * v**3).sum() + v.sum() ** 2)
+    for name, pair in _RIGHT_RULES.items():
+        if not verdict(*pair):
+            raise Wrong(f"your test refuses a right rule: {name}")
+    missed = [name for name, pair in _WRONG_RULES.items() if verdict(*pair)]
+    if missed:
+        more = f", and {len(missed) - 1} more" if missed[1:] else ""
+        raise Wrong(f"your test passes a wrong rule: {missed[0]}{more}")
 
-        f.source = f"lambda v: np.sum({written(w)} * v**3) + np.sum(v) ** 2"
-        central = w * (3 * x**2 + h**2) + 2 * x.sum()  # of a cubic, exactly
-        agree(answer, (x, f, h), central, "the gradient", quote="entry")
+
+def _weak_check(
+    forward, rule, *, a=None, g=None, places=None, close=1e-4, absolute=False, nan=True
+):
+    """A gradient check that looks at less."""
+    random = np.random.default_rng(1)
+    a = random.normal(size=(4, 5)) if a is None else a(random)
+    g = random.normal(size=a.shape) if g is None else g(a)
+    found = rule(a, g)
+    for i in places or np.ndindex(a.shape):
+        e = np.zeros_like(a)
+        e[i] = 1e-5
+        slope = ((forward(a + e) - forward(a - e)) * g).sum() / 2e-5
+        error, most = abs(found[i] - slope), close * (1 if absolute else 1 + abs(slope))
+        if error > most or (nan and np.isnan(error)):
+            return False
+    return True
 
 
-@numeric_gradient.mistakes
-def _(x, f, h):
-    central, at_once = numeric_gradient.reference(x, f, h), (f(x + h) - f(x - h)) / (2 * h)
-    moved, rows = x.astype(float), np.empty(x.shape)
-    drifting, gathered = np.empty(x.shape), np.empty(x.shape)
-    plus, minus = moved.copy(), moved.copy()
-    for i in np.ndindex(x.shape):
-        plus[i] += h
-        minus[i] -= h
-        gathered[i] = (f(plus) - f(minus)) / (2 * h)
-        above = f(moved + h * np.eye(x.size)[np.ravel_multi_index(i, x.shape)].reshape(x.shape))
-        moved[i] -= h
-        drifting[i] = (above - f(moved)) / (2 * h)
-    for i in range(len(x)):
-        step = h * (np.arange(len(x)) == i).reshape(-1, *[1] * (x.ndim - 1))
-        rows[i] = (f(x + step) - f(x - step)) / (2 * h)
-    one_sided = [f(x + h * unit) - f(x) for unit in np.eye(x.size).reshape(-1, *x.shape)]
-    return {
-        "this is the one-sided difference: go h to the left as well": (
-            np.reshape(one_sided, x.shape) / h
+def _element_by_element(forward, rule):
+    a, g = np.random.default_rng(2).normal(size=(2, 4, 5))
+    slope = (forward(a + 1e-5) - forward(a - 1e-5)) / 2e-5 * g
+    return bool(np.allclose(rule(a, g), slope, atol=1e-4))
+
+
+is_right_rule.wrongs(
+    {
+        "wrong rule: tanh without the upstream gradient, and 2 more": partial(
+            _weak_check, g=np.ones_like
         ),
-        "a whole row is moved at once: move one entry at a time": rows,
-        "the moves add up: begin with a fresh copy of x for each entry": gathered,
-        "an entry stays moved while the next ones are: put it back": drifting,
-        "/ 2 * h multiplies by h: write / (2 * h)": h * h * central,
-        "the two points lie 2h apart: divide by 2h": 2 * central,
-        "this is the difference alone: divide it by 2h": 2 * h * central,
-        "the difference is f(x − h) − f(x + h): its sign is wrong": -central,
-        "all entries are moved at once: move one at a time": at_once,
-        "each entry gets what moving all of them gives: move one at a time": (
-            np.full(x.shape, at_once)
+        "wrong rule: relu that lets everything through, and 1 more": partial(
+            _weak_check, a=lambda random: random.uniform(0.5, 2, (4, 5))
         ),
+        "wrong rule: tanh, one percent too large": partial(_weak_check, close=0.05),
+        "wrong rule: tanh, right but for the last column": partial(
+            _weak_check, places=[(0, 0), (1, 1), (2, 2), (3, 3)]
+        ),
+        "wrong rule: a rule that gives no numbers": partial(_weak_check, nan=False),
+        "refuses a right rule: a thousand times tanh": partial(
+            _weak_check, close=1e-9, absolute=True
+        ),
+        "refuses a right rule: softmax along each row": _element_by_element,
+        "refuses a right rule: tanh": lambda forward, rule: False,
+        "and 10 more": lambda forward, rule: True,
+        "return True or False, got str": lambda forward, rule: "right",
     }
-
-
-@numeric_gradient.wrong("x is changed in place")
-def _not_restored(x, f, h):
-    gradient = np.empty(x.shape)
-    for i in np.ndindex(x.shape):
-        x[i] += h
-        above = f(x)
-        x[i] -= 2 * h
-        gradient[i] = (above - f(x)) / (2 * h)
-    return gradient
+)
 
 
 # ---------------------------------------------------------------- 03.4
 @exercise(
     "03.4",
     hints=(
-        "Which axis of g was made by stretching? Over that one, add.",
-        "For shape (D,) and (1, D) it is the first axis, for (N, 1) the second.",
-        "`keepdims=True` keeps the length 1, `.reshape(shape)` gives the final shape.",
+        "A row of E that was looked up three times lies on three paths to the loss.",
+        "Begin with zeros of shape (K, D), loop over the N places, and add row n of g to row "
+        "ids[n] of the result.",
+        "`grad[ids] += g` does not do that: it reads all rows first, so that of equal ids only the "
+        "last counts. `np.add.at(grad, ids, g)` adds one after the other.",
     ),
-    why="A value that broadcasting uses N times lies on N paths to the loss; over paths we add, so "
-    "its gradient is a sum, not a mean.",
+    why="Each use is a path, and over paths gradients add. Buffered indexing, `grad[ids] += g`, "
+    "keeps one of several equal ids and drops the others without a word.",
 )
-def sum_to_shape(g, shape):
-    """Sum g (N, D) over the axes along which an operand of `shape` was stretched."""
-    if len(shape) == 1:
-        return g.sum(axis=0)
-    for axis in (0, 1):
-        if shape[axis] == 1:
-            g = g.sum(axis=axis, keepdims=True)
-    return g
+def lookup_rule(ids, g, K):
+    """∂L/∂E (K, D) for Y = E[ids], with ids (N,) from 0 to K − 1 and g = ∂L/∂Y (N, D)."""
+    grad = np.zeros((K, g.shape[1]))
+    np.add.at(grad, ids, g)
+    return grad
 
 
-@sum_to_shape.check
+@lookup_rule.check
 def _(answer, rng):
-    for kind in (0, 0, 1, 2):
-        n, d = sizes(rng, 2)
-        g, shape = rng.normal(size=(n, d)), [(d,), (1, d), (n, 1)][kind]
-        vector = g @ np.ones(d) if shape == (n, 1) else np.ones(n) @ g
-        agree(answer, (g, shape), vector.reshape(shape), f"the result for shape {shape}")
-    square = np.array([[1.0, 2.0], [30.0, 40.0]])  # N = D: the lengths do not tell the axes apart
-    for shape, sums in (((2,), [31, 42]), ((1, 2), [[31, 42]]), ((2, 1), [[3], [70]])):
-        agree(answer, (square, shape), sums, f"the result for shape {shape} of a (2, 2)")
-    column, row = np.array([[1.0], [2.0], [4.0]]), np.array([[1.0, 2.0, 4.0]])
-    agree(answer, (column, (1,)), [7.0], "the result for shape (1,) of a (3, 1)")
-    agree(answer, (column, (1, 1)), [[7.0]], "the result for shape (1, 1) of a (3, 1)")
-    agree(answer, (row, (1, 1)), [[7.0]], "the result for shape (1, 1) of a (1, 3)")
+    for _ in range(2):
+        K, D, more = sizes(rng, 3)
+        ids = rng.permutation(np.concatenate([np.arange(K - 1), rng.integers(K - 1, size=more)]))
+        g = rng.normal(size=(len(ids), D))
+        agree(answer, (ids, g, K), np.eye(K)[ids].T @ g, "∂L/∂E")
+    square = np.array([[1.0, 2.0], [30.0, 40.0]])
+    agree(answer, (np.array([1, 1]), square, 2), [[0, 0], [31, 42]], "∂L/∂E")
+    agree(answer, (np.array([0]), np.array([[5.0]]), 3), [[5.0], [0], [0]], "∂L/∂E")
 
 
-@sum_to_shape.mistakes
-def _(g, shape):
-    axis = int(shape == (len(g), 1))
+@lookup_rule.mistakes
+def _(ids, g, K):
+    last, first = np.zeros((K, g.shape[1])), np.zeros((K, g.shape[1]))
+    last[ids] = g
+    first[ids[::-1]] = g[::-1]
+    uses = np.maximum(np.bincount(ids, minlength=K), 1)[:, None]
+    total = lookup_rule.reference(ids, g, K)
     return {
-        "this is a mean: over paths gradients add": g.mean(axis).reshape(shape),
-        "this keeps one row or column and forgets the others": g.take(0, axis).reshape(shape),
-        "{part} still has the shape of g: nothing is summed": g,
+        "of equal ids only the last counts: add up, for instance with np.add.at": last,
+        "of equal ids only the first counts: all uses add up": first,
+        "this is the mean over the uses of a row: over paths gradients add": total / uses,
+        "every row gets the sum of all g: row n of g belongs to row ids[n]": np.tile(
+            g.sum(axis=0), (K, 1)
+        ),
     }
 
 
-sum_to_shape.wrongs({"keep the axes": lambda g, shape: g.sum(int(shape == (len(g), 1)))})
+lookup_rule.wrongs(
+    {"one too few along axis 0": lambda ids, g, K: lookup_rule.reference(ids, g, ids.max() + 1)}
+)
 
 
 # ---------------------------------------------------------------- 03.5
 @exercise(
     "03.5",
     hints=(
-        "First δ = f′(Z) ⊙ dY. What is the derivative of relu?",
-        "Write the shapes: dW is (M, D) from δ (N, M) and X (N, D); dX is (N, D) from δ and W.",
-        "dX = δ W, dW = δᵀ X, db = the sum of δ over the batch.",
+        "Two neurons with equal w and b have equal h. Then v₁h + v₂h = (v₁ + v₂)h.",
+        "tanh is odd: with −w and −b a neuron gives −h. What becomes of its v?",
+        "Go through the neurons and keep a list of those that are new; for each, look whether the "
+        "list already holds it, or its mirror image. Do not change v itself.",
     ),
-    why="δ is what reaches Z. Each use of W in Z = XWᵀ + b contributes δₙ xₙᵀ, one for each sample "
-    "of the batch; the product δᵀX adds them up.",
+    why="Neurons that began alike stay alike, so a layer of them says no more than one neuron with "
+    "the sum of their output weights. For tanh the mirrored neuron is the same one, upside down.",
 )
-def layer_backward(X, W, Z, dY):
-    """Gradients (dX, dW, db) of Y = relu(Z), Z = X Wᵀ + b; X (N, D), W (M, D), Z and dY (N, M)."""
-    delta = (Z > 0) * dY
-    return delta @ W, delta.T @ X, delta.sum(axis=0)
+def merged(W, b, v):
+    """A smaller network of the same function v·tanh(W x + b): W (H, D), b (H,), v (H,), each less.
+
+    Of neurons that are equal or mirrored the first stays; the order is kept.
+    """
+    W_new, b_new, v_new = [], [], []
+    for w, bias, weight in zip(W, b, v, strict=True):
+        for j in range(len(W_new)):
+            sign = 1 if np.array_equal(w, W_new[j]) and bias == b_new[j] else -1
+            if np.array_equal(sign * w, W_new[j]) and sign * bias == b_new[j]:
+                v_new[j] += sign * weight
+                break
+        else:
+            W_new.append(w)
+            b_new.append(bias)
+            v_new.append(weight)
+    return np.array(W_new), np.array(b_new), np.array(v_new)
 
 
-@layer_backward.check
+def _twins(rng, kinds, twins, d):
+    """A layer with some neurons twice, some mirrored, and near ones that are neither."""
+    W, b = rng.normal(size=(kinds, d)), rng.normal(size=kinds)
+    W[1], b[2] = W[0], -b[1]  # equal w, another b; nearly a mirror image
+    W[2] = W[1]
+    chosen = np.concatenate([np.arange(kinds), rng.integers(kinds, size=twins), [0, 1, 2]])
+    sign = np.where(np.arange(len(chosen)) < kinds, 1, rng.choice([-1, 1], size=len(chosen)))
+    sign[-3:] = 1, -1, -1
+    order = rng.permutation(len(chosen))
+    chosen, sign = chosen[order], sign[order]
+    return sign[:, None] * W[chosen], sign * b[chosen], rng.normal(size=len(chosen))
+
+
+@merged.check
 def _(answer, rng):
-    for _ in range(2):
-        n, d, m = sizes(rng, 3)
-        X, W, b, dY = (rng.normal(size=s) for s in [(n, d), (m, d), (m,), (n, m)])
-        Z = X @ W.T + b
-        delta = np.where(Z > 0, dY, 0)
-        expected = {
-            "dX": np.einsum("nm,md->nd", delta, W),
-            "dW": np.einsum("nm,nd->md", delta, X),
-            "db": np.einsum("nm->m", delta),
-        }
-        agree(answer, (X, W, Z, dY), expected, sizes={"N": n})
-    X, W, dY = np.array([[1.0, 2.0]]), np.array([[1.0, -0.5], [3.0, 1.0]]), np.array([[7.0, 10.0]])
-    expected = {"dX": [[30.0, 10.0]], "dW": [[0.0, 0.0], [10.0, 20.0]], "db": [0.0, 10.0]}
-    agree(answer, (X, W, X @ W.T, dY), expected)  # one sample, and a Z of exactly 0
+    for kinds in (4, 5, 4, 6):
+        W, b, v = _twins(rng, kinds, 4, int(rng.integers(2, 5)))
+        groups = {}
+        for j, row in enumerate(np.column_stack([W, b]).tolist()):
+            mirrored = tuple(-number for number in row)
+            groups.setdefault(mirrored if mirrored in groups else tuple(row), []).append(j)
+        rows = np.array(list(groups))
+        total = [
+            sum(v[j] if np.array_equal(W[j], row[:-1]) and b[j] == row[-1] else -v[j] for j in own)
+            for row, own in groups.items()
+        ]
+        expected = {"W": rows[:, :-1], "b": rows[:, -1], "v": np.array(total)}
+        agree(answer, (W, b, v), expected)
+    W, b, v = np.array([[1.0], [2.0]]), np.array([0.0, 1.0]), np.array([3.0, 4.0])
+    agree(answer, (W, b, v), {"W": W, "b": b, "v": v})  # nothing to merge
 
 
-@layer_backward.mistakes
-def _(X, W, Z, dY):
-    def gradients(delta):
-        return delta @ W, delta.T @ X, delta.sum(axis=0)
+def _merge(W, b, v, *, mirror=-1, biases=True, join=sum, signs=True):
+    """Merge with a rule of one's own: which neurons are equal, and what becomes of v."""
+    groups = {}
+    for j, row in enumerate(np.column_stack([W, b]).tolist()):
+        key, other = ((tuple(r) if biases else tuple(r[:-1])) for r in (row, -np.array(row)))
+        other = other if mirror else key
+        place, sign = (other, -1) if other in groups and other != key else (key, 1)
+        groups.setdefault(place, []).append((j, sign if signs else 1))
+    first = [own[0][0] for own in groups.values()]
+    weights = [join([sign * v[j] for j, sign in own]) for own in groups.values()]
+    return W[first], b[first], np.array(weights)
 
-    delta = (Z > 0) * dY
+
+@merged.mistakes
+def _(W, b, v):
     return {
-        "the bend is missing: dY must pass through relu′(Z) first": gradients(dY),
-        "relu′ is 0 or 1: δ is dY where Z > 0, not dY·Z": gradients(np.maximum(Z, 0) * dY),
-        "db is not summed over the batch": (..., ..., delta),
-        "db is a mean: every sample uses b, so add": (..., ..., delta.mean(axis=0)),
+        "mirrored neurons, −w and −b, are left: tanh is odd": _merge(W, b, v, mirror=0),
+        "the output weight of a mirrored neuron counts with a minus": _merge(W, b, v, signs=False),
+        "neurons with equal w and different b are different": _merge(W, b, v, biases=False),
+        "the output weights are averaged: add them": _merge(W, b, v, join=np.mean),
+        "the output weights of the dropped neurons are lost: add them": _merge(
+            W, b, v, join=lambda own: own[0]
+        ),
     }
 
 
-@layer_backward.wrong("dW is transposed")
-def _transposed(X, W, Z, dY):
-    dX, dW, db = layer_backward.reference(X, W, Z, dY)
-    return dX, dW.T, db
+@merged.wrong("in place")
+def _in_place(W, b, v):
+    v *= 1.0 + 1e-9
+    return merged.reference(W, b, v)
 
 
 # ---------------------------------------------------------------- 03.6
 @exercise(
     "03.6",
     hints=(
-        "One row: δⱼ = Σᵢ gᵢ ∂sᵢ/∂zⱼ with ∂sᵢ/∂zⱼ = sᵢ([i = j] − sⱼ). Multiply out.",
-        "δⱼ = sⱼ gⱼ − sⱼ Σᵢ sᵢ gᵢ = sⱼ (gⱼ − Σᵢ sᵢ gᵢ).",
-        "The sum runs along each row; `keepdims=True` lets it broadcast.",
+        "One row: yᵢ = aᵢ/n with n = √Σ aₖ². Every yᵢ depends on every aₖ, through n.",
+        "∂n/∂aⱼ = aⱼ/n = yⱼ. So ∂yᵢ/∂aⱼ = ([i = j] − yᵢ yⱼ)/n.",
+        "Multiply by gᵢ and add over i: (gⱼ − yⱼ Σᵢ yᵢ gᵢ)/n. The sum runs along each row; "
+        "`keepdims=True` lets it broadcast.",
     ),
-    why="Σᵢ sᵢgᵢ is the average of g under the shares s. Only what differs from the average moves "
-    "the shares, so the rows of the result add up to 0.",
+    why="Along its own direction a row can move without any change of y. So what of g points along "
+    "y is taken out, and the rest is divided by the length.",
 )
-def softmax_backward(s, g):
-    """∂L/∂z from the rows s (N, C) of softmax outputs and g = ∂L/∂s (N, C)."""
-    return s * (g - (g * s).sum(axis=1, keepdims=True))
+def unit_backward(a, g):
+    """∂L/∂a for rows y = a/‖a‖ of length 1: a (N, K), and g = ∂L/∂y (N, K)."""
+    n = np.sqrt((a**2).sum(axis=1, keepdims=True))
+    y = a / n
+    return (g - y * (y * g).sum(axis=1, keepdims=True)) / n
 
 
-@softmax_backward.check
+@unit_backward.check
 def _(answer, rng):
     for _ in range(2):
-        n, c = sizes(rng, 2)
-        s = rng.dirichlet(np.ones(c), size=n)
-        g = rng.normal(size=(n, c))
-        expected = [(np.diag(p) - np.outer(p, p)) @ q for p, q in zip(s, g, strict=True)]
-        agree(answer, (s, g), expected, "∂L/∂z")
-    for s, g, expected in (  # N = C, a sure row, a single class
-        (np.eye(2), np.array([[3.0, 5.0], [7.0, 1.0]]), np.zeros((2, 2))),
-        (np.full((2, 2), 0.5), np.array([[4.0, 0.0], [0.0, 2.0]]), [[1, -1], [-0.5, 0.5]]),
-        (np.ones((3, 1)), np.array([[1.0], [2.0], [3.0]]), np.zeros((3, 1))),
+        N, K = sizes(rng, 2)
+        a = rng.normal(size=(N, K)) * 4.0 ** rng.integers(-1, 2, size=(N, 1))
+        g = rng.normal(size=(N, K))
+        expected = []
+        for row, up in zip(a, g, strict=True):
+            y, n = row / np.linalg.norm(row), np.linalg.norm(row)
+            expected.append((np.eye(K) - np.outer(y, y)) / n @ up)
+        agree(answer, (a, g), expected, "∂L/∂a")
+    for a, g, expected in (  # N = K, along a axis, a single number per row
+        (np.array([[3.0, 4.0], [0.0, 2.0]]), np.eye(2), [[0.128, -0.096], [0.0, 0.0]]),
+        (np.array([[2.0], [-3.0]]), np.array([[1.0], [5.0]]), [[0.0], [0.0]]),
     ):
-        agree(answer, (s, g), expected, "∂L/∂z")
-    s = np.full((1, 3000), 1 / 3000)  # a Jacobian of this row would hold nine million numbers
-    g = rng.normal(size=s.shape)
-    peak = _peak_memory(lambda: answer(s, g))
+        agree(answer, (a, g), expected, "∂L/∂a")
+    a = np.ones((1, 3000))  # a Jacobian of this row would hold nine million numbers
+    g = rng.normal(size=a.shape)
+    peak = _peak_memory(lambda: answer(a, g))
     if peak > 100 * g.nbytes:
         raise Wrong(
             f"for a row of 3,000 it takes {peak / 1e6:.0f} MB: the whole Jacobian is built; "
@@ -339,25 +500,31 @@ def _peak_memory(task):
         tracemalloc.stop()
 
 
-@softmax_backward.wrong("the whole Jacobian is built")
-def _jacobians(s, g):
-    J = s[:, :, None] * (np.eye(s.shape[1]) - s[:, None, :])
+@unit_backward.wrong("the whole Jacobian is built")
+def _jacobians(a, g):
+    n = np.sqrt((a**2).sum(axis=1))[:, None]
+    y = a / n
+    J = (np.eye(a.shape[1]) - y[:, :, None] * y[:, None, :]) / n[:, :, None]
     return np.einsum("nij,ni->nj", J, g)
 
 
-@softmax_backward.mistakes
-def _(s, g):
-    average = (g * s).sum(axis=1, keepdims=True)
+@unit_backward.mistakes
+def _(a, g):
+    n = np.sqrt((a**2).sum(axis=1, keepdims=True))
+    y = a / n
+    along = (y * g).sum(axis=1, keepdims=True)
     return {
-        "this is the diagonal of the Jacobian only: every output depends on every input": (
-            s * (1 - s) * g
+        "the length is no constant: it depends on a, too": g / n,
+        "this is the diagonal of the Jacobian only: y depends on all of a row": g * (1 - y**2) / n,
+        "the division by the length is missing": g - y * along,
+        "the sum runs over the examples: it must run along each row": (
+            (g - y * (y * g).sum(axis=0)) / n
         ),
-        "the shares s in front are missing": g - average,
-        "s multiplies the whole bracket: s·(g − Σ sᵢgᵢ)": s * g - average,
-        "this is the rule of log-softmax, g − s·Σ gᵢ": g - s * g.sum(axis=1, keepdims=True),
-        "the sum runs over the samples: it must run along each row": s * (g - (g * s).sum(axis=0)),
-        "the average of g is the one under s: Σ sᵢgᵢ, not the plain mean": (
-            s * (g - g.mean(axis=1, keepdims=True))
+        "take out what points along y, with a minus": (g + y * along) / n,
+        "only what points along y is left: that is what must go": y * along / n,
+        "inside the bracket stands y, not a": (g - a * (a * g).sum(axis=1, keepdims=True)) / n,
+        "the length is the root of the sum of squares": (
+            (g - a / n**2 * (a / n**2 * g).sum(axis=1, keepdims=True)) / n**2
         ),
     }
 
@@ -465,62 +632,119 @@ def _recursive(edges):
 
 
 # ---------------------------------------------------------------- 03.8
+BUGS = "none", "zeroed too early", "never zeroed", "backward twice"
+
+
+def _descended(grad, loss, w, alpha, bug, steps):
+    """Losses of a loop with a bug."""
+    losses, kept = [], np.zeros_like(w)
+    for _ in range(steps):
+        losses.append(loss(w))
+        g = grad(w)
+        kept = kept + g if bug == "never zeroed" else g
+        scale = {"zeroed too early": 0.0, "backward twice": 2.0}.get(bug, 1.0)
+        w = w - alpha * scale * kept
+    return np.array(losses)
+
+
+def _task(rng, kind):
+    """Loss and gradient: a bowl, or a neuron with a bend."""
+    if kind == "bowl":
+        steep = rng.uniform(0.5, 2, size=3)
+        return lambda w: float((steep * w**2).sum()), lambda w: 2 * steep * w
+    x = rng.normal(size=(20, 3))
+    y = np.tanh(x @ rng.normal(size=3))
+    return (
+        lambda w: float(((np.tanh(x @ w) - y) ** 2).mean()),
+        lambda w: 2 * x.T @ ((np.tanh(x @ w) - y) * (1 - np.tanh(x @ w) ** 2)) / len(x),
+    )
+
+
 @exercise(
     "03.8",
     hints=(
-        "An (m, n) matrix times an (n, r) matrix takes m·n·r multiplications.",
-        "Forward mode starts with J₁, which is (n₁, n₀): every later product has n₀ columns.",
-        "Forward: n₀·Σ nₖnₖ₋₁ for k = 2 … K; reverse: n_K·Σ nₖnₖ₋₁ for k = 1 … K − 1.",
+        "losses[0] is taken before any step: it says nothing. Which bug changes already the first "
+        "step, so that losses[1] differs?",
+        "A loop that never zeroes has nothing old to add at its first step. When does it differ "
+        "for the first time?",
+        "If the gradient is thrown away before the step, no weight moves. What does the curve look "
+        "like? Ask for that first.",
     ),
-    why="K matrices need K − 1 products; the first Jacobian of each order is there for free. The "
-    "side that is carried along is n₀ wide in forward mode and n_K high in reverse mode.",
+    why="The first step of a loop that never zeroes is right, since there is nothing old to add; "
+    "the second is not. A doubled gradient shows at once. And without a gradient nothing moves.",
 )
-def mode_costs(n):
-    """Multiplications (forward, reverse) for a chain of layers of n = [n₀, …, n_K] numbers."""
-    elements = n[1:] * n[:-1]
-    return n[0] * elements[1:].sum(), n[-1] * elements[:-1].sum()
+def diagnose(right, losses):
+    """Which bug a loop has, from its losses (T,) and those of the right loop (T,), T ≥ 4.
+
+    Both start at the same weights, use the same data in each step and the same step size. Answer
+    "none", "zeroed too early" (between backward and step), "never zeroed" or "backward twice".
+    """
+    if np.allclose(losses, right, rtol=1e-9):
+        return "none"
+    if np.all(losses == losses[0]):
+        return "zeroed too early"
+    return "never zeroed" if np.isclose(losses[1], right[1], rtol=1e-9) else "backward twice"
 
 
-@mode_costs.check
+@diagnose.check
 def _(answer, rng):
-    for count in (4, 5, 7):
-        n = 2 + rng.permutation(12)[:count]
-        costs = {"the cost of forward mode": _carried(n), "that of reverse mode": _carried(n[::-1])}
-        agree(answer, (n,), costs, quote="all")
+    seen = []
+    for kind, alpha, steps in [("bowl", 0.05, 12), ("neuron", 0.3, 30), ("bowl", 0.4, 6),
+                               ("neuron", 0.02, 4), ("bowl", 1.1, 9)]:  # fmt: skip
+        loss, grad = _task(rng, kind)
+        w = rng.normal(size=3)
+        right = _descended(grad, loss, w, alpha, "none", steps)
+        for bug in BUGS:
+            losses = _descended(grad, loss, w, alpha, bug, steps)
+            said = answer(right, losses)
+            if not isinstance(said, str) or said not in BUGS:
+                got = repr(said) if isinstance(said, str) else type(said).__name__
+                raise Wrong(f"answer one of {', '.join(map(repr, BUGS))}; got {got}")
+            if said != bug:
+                seen.append((bug, said, losses[:3], right[:3]))
+    if seen:
+        pairs = list(dict.fromkeys((bug, said) for bug, said, *_ in seen))
+        bug, said, losses, right = seen[0]
+        more = f"; {len(pairs)} kinds of confusion in all" if pairs[1:] else ""
+        raise Wrong(
+            f"{bug!r} was taken for {said!r}: it begins {show(losses[0])}, {show(losses[1])}, "
+            f"{show(losses[2])}, the right one {show(right[0])}, {show(right[1])}, "
+            f"{show(right[2])}{more}"
+        )
 
 
-def _carried(n):
-    """Multiplications of forward mode, one product after the other."""
-    rows, cost = int(n[1]), 0
-    for size in n[2:].tolist():
-        cost += np.ones((size, rows)).size * int(n[0])
-        rows = size
-    return cost
+def _by_the_end(right, losses):
+    if losses[-1] == losses[0]:
+        return "zeroed too early"
+    if losses[-1] > right[-1] * 1.01:
+        return "never zeroed"
+    return "backward twice" if losses[-1] < right[-1] * 0.99 else "none"
 
 
-@mode_costs.mistakes
-def _(n):
-    elements = n[1:] * n[:-1]
-    total = elements.sum()
-    return {
-        "the pair is swapped: forward mode first": mode_costs.reference(n)[::-1],
-        "one product too many: K matrices need K − 1 products": (n[0] * total, n[-1] * total),
-        "sizes are added up: multiply the sizes of each two neighbors": (
-            n[0] * n[2:].sum(),
-            n[-1] * n[1:-1].sum(),
-        ),
-        "the layers of a Jacobian are neighbors: n[k] and n[k − 1]": (
-            n[0] * (n[2:] * n[:-2]).sum(),
-            n[-1] * (n[2:] * n[:-2]).sum(),
-        ),
-        "each product carries n₀ columns or n_K rows: multiply by them": (
-            elements[1:].sum(),
-            elements[:-1].sum(),
-        ),
+def _exchanged(right, losses):
+    swap = {"never zeroed": "backward twice", "backward twice": "never zeroed"}
+    said = diagnose.reference(right, losses)
+    return swap.get(said, said)
+
+
+def _one_too_late(right, losses):
+    said = diagnose.reference(right, losses)
+    return "backward twice" if said == "never zeroed" else said
+
+
+def _no_standstill(right, losses):
+    said = diagnose.reference(right, losses)
+    return "backward twice" if said == "zeroed too early" else said
+
+
+diagnose.wrongs(
+    {
+        "'zeroed too early' was taken for 'backward twice'": _no_standstill,
+        "'never zeroed' was taken for 'backward twice': it begins": _exchanged,
+        "'backward twice' was taken for 'never zeroed'": _by_the_end,
+        "answer one of 'none'": lambda right, losses: "a bug",
     }
-
-
-mode_costs.wrongs({"the result is the sum of n": lambda n: (n.sum(), n.sum())})
+)
 
 
 # ---------------------------------------------------------------- 03.9
@@ -589,6 +813,15 @@ def cheapest_order(n):
     return cost[0, K]
 
 
+def _carried(n):
+    """Multiplications of forward mode, one product after the other."""
+    rows, cost = int(n[1]), 0
+    for size in n[2:].tolist():
+        cost += np.ones((size, rows)).size * int(n[0])
+        rows = size
+    return cost
+
+
 @cheapest_order.check
 def _(answer, rng):
     chains = [np.array([5, 3, 7, 9, 8]), np.array([9, 8, 2, 7, 9]), np.array([4, 6])]
@@ -621,7 +854,9 @@ def _cheapest(n):
 
 cheapest_order.wrongs(
     {
-        "forward or reverse mode is not always the best": lambda n: min(mode_costs.reference(n)),
+        "forward or reverse mode is not always the best": lambda n: min(
+            _carried(n), _carried(n[::-1])
+        ),
         "no order is that cheap": lambda n: min(n[0] * n[k] * n[-1] for k in range(1, len(n) - 1)),
     }
 )
@@ -634,3 +869,250 @@ def _largest_first(n):
         k = max(range(1, len(left) - 1), key=left.__getitem__)
         cost += left[k - 1] * left.pop(k) * left[k]
     return cost
+
+
+# ---------------------------------------------------------------- 03.11
+@exercise(
+    "03.11",
+    hints=(
+        "Zero first: somebody may have left gradients. Then, for each part: forward, loss, "
+        "backward. Gradients add up by themselves.",
+        "`cross_entropy` is a mean over the part. The loss of the whole is a mean over all: how "
+        "much does a part of n examples out of N count?",
+        "Multiply the loss of each part by n/N before `backward()`. Return "
+        "`[p.grad for p in model.parameters()]`.",
+    ),
+    why="The mean over all N is the sum of the parts' means, each times n/N. So the gradients of "
+    "the weighted losses add up to that of the whole, and only one part at a time needs memory.",
+)
+def gradients_of_parts(model, parts):
+    """Gradients of the mean cross-entropy over all parts, one tensor for each parameter of model.
+
+    parts is a list of (x, y), of different lengths; model is a PyTorch module that takes one part
+    at a time to logits.
+    """
+    import torch
+
+    N = sum(len(y) for _, y in parts)
+    model.zero_grad()
+    for x, y in parts:
+        loss = torch.nn.functional.cross_entropy(model(x), y)
+        (loss * len(y) / N).backward()
+    return [p.grad for p in model.parameters()]
+
+
+@gradients_of_parts.check
+def _(answer, rng):
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for lengths in ([5, 2, 9], [3, 3], [4], [1, 12]):
+            model = torch.nn.Sequential(
+                torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3)
+            ).double()
+            widest = []
+            model.register_forward_pre_hook(lambda _, args, w=widest: w.append(len(args[0])))
+            parts = [
+                (torch.randn(n, 6, dtype=torch.float64), torch.randint(3, (n,))) for n in lengths
+            ]
+            whole = (torch.cat(side) for side in zip(*parts, strict=True))
+            weights = list(model.parameters())
+            truth = _whole_gradients(model, *whole)
+            for p in weights:
+                p.grad = torch.randn_like(p)  # left over from before
+            left = [p.grad.clone() for p in weights]
+            widest.clear()
+            before = [p.detach().clone() for p in weights]
+            got = unpack(answer(model, parts), *(f"gradient {k}" for k in range(len(weights))))
+            got = [torch.as_tensor(numbers(g.detach(), "a gradient", p.shape))
+                   for g, p in zip(got, weights, strict=True)]  # fmt: skip
+            if not all(map(torch.equal, before, weights)):
+                raise Wrong("the weights have moved: gradients only, no step")
+            _judge_parts(model, parts, got, truth, left)
+            if max(widest, default=0) > max(lengths):
+                raise Wrong("right, but the parts were joined: one at a time must fit into memory")
+
+
+def _whole_gradients(model, x, y):
+    import torch
+
+    loss = torch.nn.functional.cross_entropy(model(x), y)
+    return torch.autograd.grad(loss, list(model.parameters()))
+
+
+def _judge_parts(model, parts, got, truth, left):
+    """Raise `Wrong` with the cause, if it is a known one."""
+    import torch
+
+    def close(ours):
+        return all(
+            torch.allclose(g, o, rtol=1e-6, atol=1e-9) for g, o in zip(got, ours, strict=True)
+        )
+
+    if close(truth):
+        return
+    each = [_whole_gradients(model, x, y) for x, y in parts]
+    total = [sum(gradients) for gradients in zip(*each, strict=True)]
+    causes = {
+        "what was left over is still in it: zero first": [
+            t + o for t, o in zip(truth, left, strict=True)
+        ],
+        "the parts' means are added without their shares: multiply each loss by n/N": total,
+        "the parts' means are averaged, but the parts have different lengths: weigh with n/N": [
+            t / len(parts) for t in total
+        ],
+        "this is the gradient of the last part alone: zero once, before the loop": [
+            g * len(parts[-1][1]) / sum(len(y) for _, y in parts) for g in each[-1]
+        ],
+        "this is the gradient of the last part alone, and its share is missing": each[-1],
+        "this is the sum over all examples: the loss is a mean, divide by N": [
+            t * sum(len(y) for _, y in parts) for t in truth
+        ],
+    }
+    for cause, gradients in causes.items():
+        if len(parts) > 1 and close(gradients):
+            raise Wrong(cause)
+    raise Wrong("the gradients are not those of the mean loss over all parts together")
+
+
+def _summed(model, parts, *, share=lambda n, N, k: n / N, first=True, each=False, reduction="mean"):
+    """The loop with a mistake."""
+    import torch
+
+    N = sum(len(y) for _, y in parts)
+    if first:
+        model.zero_grad()
+    for x, y in parts:
+        if each:
+            model.zero_grad()
+        loss = torch.nn.functional.cross_entropy(model(x), y, reduction=reduction)
+        (loss * share(len(y), N, len(parts))).backward()
+    return [p.grad for p in model.parameters()]
+
+
+def _joined(model, parts):
+    import torch
+
+    x, y = (torch.cat(side) for side in zip(*parts, strict=True))
+    return list(_whole_gradients(model, x, y))
+
+
+def _stepped(model, parts):
+    import torch
+
+    gradients = gradients_of_parts.reference(model, parts)
+    with torch.no_grad():
+        for p in model.parameters():
+            p -= 0.1 * p.grad
+    return gradients
+
+
+gradients_of_parts.wrongs(
+    {
+        "left over is still in it": partial(_summed, first=False),
+        "added without their shares": partial(_summed, share=lambda n, N, k: 1),
+        "the parts' means are averaged": partial(_summed, share=lambda n, N, k: 1 / k),
+        "the last part alone: zero once": partial(_summed, each=True),
+        "its share is missing": partial(_summed, each=True, share=lambda n, N, k: 1),
+        "the sum over all examples": partial(_summed, share=lambda n, N, k: 1, reduction="sum"),
+        "the parts were joined": _joined,
+        "the weights have moved": _stepped,
+        "not those of the mean loss": partial(_summed, share=lambda n, N, k: n / N / 2),
+    }
+)
+
+
+# ---------------------------------------------------------------- 03.12
+HIDDEN, READ = 16, 0.90
+
+
+@exercise(
+    "03.12",
+    hints=(
+        "`layers.Linear`, `layers.ReLU`, `layers.Sequential` and `fit` of the chapter do it; the "
+        "weights are `model[0].weight.data` and so on.",
+        "Mini-batches of 50, Adam with a step size near 0.004 that falls to 0 (`optim.cosine`): a "
+        "dozen epochs come close.",
+        "Sixteen neurons do not overfit much: use all 4,000 digits, and twenty epochs.",
+    ),
+    why="Ten neurons with one template each end below that. The bend lets sixteen hidden neurons "
+    "share their parts among the ten digits, and the falling step size settles the walk.",
+)
+def small_reader(x, y):
+    """Weights W (16, 784), b (16,), V (10, 16), c (10,) of logits relu(x Wᵀ + b) Vᵀ + c.
+
+    Learn them from x (4000, 784), float32 in [0, 1], and labels y (4000,), so that at least 90 % of
+    1,000 digits that you have not seen are read.
+    """
+    from utils import layers, optim
+    from utils.training import fit
+
+    rng, epochs = np.random.default_rng(1), 20
+    model = layers.Sequential(
+        layers.Linear(784, 16, rng=rng), layers.ReLU(), layers.Linear(16, 10, rng=rng)
+    )
+    optimizer, falling = optim.Adam(model.parameters(), lr=4e-3), optim.cosine(80 * epochs)
+    fit(model, (x, y), epochs, optimizer, layers.cross_entropy, batch_size=50, schedule=falling,
+        rng=rng)  # fmt: skip
+    return tuple(p.data for p in model.parameters())
+
+
+@small_reader.check
+def _(answer, rng):
+    from utils.datasets import load_digits
+
+    digits = load_digits(full=False)
+    train, new = (a.reshape(-1, 784).astype(np.float32) for a in (digits.x_train, digits.x_test))
+    shuffled = np.random.default_rng(5).permutation(784)
+    for world, places in (("", slice(None)), (" in a world of shuffled pixels", shuffled)):
+        made = answer(np.ascontiguousarray(train[:, places]), digits.y_train.copy())
+        W, b, V, c = unpack(made, "W", "b", "V", "c")
+        W, b = numbers(W, "W", (HIDDEN, 784)), numbers(b, "b", (HIDDEN,))
+        V, c = numbers(V, "V", (10, HIDDEN)), numbers(c, "c", (10,))
+        logits = np.maximum(new[:, places] @ W.T + b, 0) @ V.T + c
+        read = np.mean(logits.argmax(axis=1) == digits.y_test)
+        if read < READ:
+            if np.ptp(W, axis=0).max() < 0.01 * np.abs(W).max():
+                raise Wrong("all hidden neurons are alike: let them start different")
+            raise Wrong(f"{read:.1%} of unseen digits are read{world}; reach {READ:.0%}")
+
+
+def _trained(x, y, *, rate=4e-3, epochs=12, change=lambda model: None):
+    from utils import layers, optim
+    from utils.training import fit
+
+    rng = np.random.default_rng(1)
+    model = layers.Sequential(
+        layers.Linear(784, 16, rng=rng), layers.ReLU(), layers.Linear(16, 10, rng=rng)
+    )
+    change(model)
+    optimizer = optim.Adam(model.parameters(), lr=rate)
+    fit(model, (x, y), epochs, optimizer, layers.cross_entropy, batch_size=50, rng=rng)
+    return tuple(p.data for p in model.parameters())
+
+
+def _alike(model):
+    for layer in (model[0], model[2]):
+        layer.weight.data = 0 * layer.weight.data + np.float32(0.01)
+        layer.bias.data = 0 * layer.bias.data
+
+
+@cache
+def _known():
+    from utils.datasets import load_digits
+
+    digits = load_digits(full=False)
+    return small_reader.reference(
+        digits.x_train.reshape(-1, 784).astype(np.float32), digits.y_train
+    )
+
+
+small_reader.wrongs(
+    {
+        "all hidden neurons are alike": partial(_trained, epochs=2, change=_alike),
+        "of unseen digits are read; reach 90%": partial(_trained, epochs=1, rate=1e-4),
+        "in a world of shuffled pixels; reach 90%": lambda x, y: _known(),
+        "must have (16, 784)": lambda x, y: tuple(a.T for a in small_reader.reference(x, y)),
+    }
+)
