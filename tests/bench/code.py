@@ -140,8 +140,8 @@ RACE = Race(
         ),
         "cache": Contestant("KV cache, 256 tokens against none", cached, "≥ 3 times as fast"),
     },
-    headline="**Source code** (chapter 11): of unseen packages a GPT needs {gpt[bits per byte]} "
-    "bits a byte after {gpt[seconds]} s, {gpt_long[bits per byte]} after {gpt_long[seconds]} s; "
+    headline="**Source code** (chapter 11): for unseen packages a GPT needs {gpt[bits per byte]} "
+    "bits per byte after {gpt[seconds]} s, {gpt_long[bits per byte]} after {gpt_long[seconds]} s; "
     "counting five bytes {five[bits per byte]}, xz {xz[bits per byte]}. Its cache makes it write "
     "{cache[times as fast]} times as fast.",
 )
