@@ -221,14 +221,12 @@ _WRONG_RULES = {
 def is_right_rule(forward, rule):
     """Whether rule(a, g) is ∂L/∂a for y = forward(a) and g = ∂L/∂y; a, g, y of one shape (N, K)."""
     a, g = np.random.default_rng(0).normal(size=(2, 4, 5))
-    found = rule(a, g)
+    slope = np.empty_like(a)
     for i in np.ndindex(a.shape):
         e = np.zeros_like(a)
         e[i] = 1e-5
-        slope = ((forward(a + e) - forward(a - e)) * g).sum() / 2e-5
-        if not abs(found[i] - slope) < 1e-4 * (1 + abs(slope)):
-            return False
-    return True
+        slope[i] = ((forward(a + e) - forward(a - e)) * g).sum() / 2e-5
+    return np.allclose(rule(a, g), slope)
 
 
 @is_right_rule.check
@@ -367,18 +365,20 @@ def merged(W, b, v):
 
     Of neurons that are equal or mirrored the first stays; the order is kept.
     """
-    W_new, b_new, v_new = [], [], []
-    for w, bias, weight in zip(W, b, v, strict=True):
-        for j in range(len(W_new)):
-            sign = 1 if np.array_equal(w, W_new[j]) and bias == b_new[j] else -1
-            if np.array_equal(sign * w, W_new[j]) and sign * bias == b_new[j]:
-                v_new[j] += sign * weight
+    neurons, v_new = [], []
+    for k, neuron in enumerate(np.column_stack([W, b])):
+        for j, known in enumerate(neurons):
+            if np.array_equal(neuron, known):
+                v_new[j] += v[k]
+                break
+            if np.array_equal(neuron, -known):
+                v_new[j] -= v[k]
                 break
         else:
-            W_new.append(w)
-            b_new.append(bias)
-            v_new.append(weight)
-    return np.array(W_new), np.array(b_new), np.array(v_new)
+            neurons.append(neuron)
+            v_new.append(v[k])
+    neurons = np.array(neurons)
+    return neurons[:, :-1], neurons[:, -1], np.array(v_new)
 
 
 def _twins(rng, kinds, twins, d):
@@ -679,11 +679,11 @@ def diagnose(right, losses):
     Both start at the same weights, use the same data in each step and the same step size. Answer
     "none", "zeroed too early" (between backward and step), "never zeroed" or "backward twice".
     """
-    if np.allclose(losses, right, rtol=1e-9):
+    if np.allclose(losses, right):
         return "none"
-    if np.all(losses == losses[0]):
+    if np.ptp(losses) == 0:
         return "zeroed too early"
-    return "never zeroed" if np.isclose(losses[1], right[1], rtol=1e-9) else "backward twice"
+    return "never zeroed" if np.isclose(losses[1], right[1]) else "backward twice"
 
 
 @diagnose.check
@@ -1024,7 +1024,7 @@ gradients_of_parts.wrongs(
 
 
 # ---------------------------------------------------------------- 03.12
-HIDDEN, READ = 16, 0.90
+HIDDEN, READ = 32, 0.915
 
 
 @exercise(
@@ -1032,29 +1032,27 @@ HIDDEN, READ = 16, 0.90
     hints=(
         "`layers.Linear`, `layers.ReLU`, `layers.Sequential` and `fit` of the chapter do it; the "
         "weights are `model[0].weight.data` and so on.",
-        "Mini-batches of 50, Adam with a step size near 0.004 that falls to 0 (`optim.cosine`): a "
-        "dozen epochs come close.",
-        "Sixteen neurons do not overfit much: use all 4,000 digits, and twenty epochs.",
+        "Adam with its usual step size, 0.001, comes close. A larger one, up to 0.005, goes farther.",
+        "Use all 4,000 digits, and fifteen epochs or so.",
     ),
-    why="Ten neurons with one template each end below that. The bend lets sixteen hidden neurons "
-    "share their parts among the ten digits, and the falling step size settles the walk.",
+    why="Ten neurons with one template each end below that in our runs. The bend lets thirty-two "
+    "hidden neurons share what they see among the ten digits.",
 )
 def small_reader(x, y):
-    """Weights W (16, 784), b (16,), V (10, 16), c (10,) of logits relu(x Wᵀ + b) Vᵀ + c.
+    """Weights W (32, 784), b (32,), V (10, 32), c (10,) of logits relu(x Wᵀ + b) Vᵀ + c.
 
-    Learn them from x (4000, 784), float32 in [0, 1], and labels y (4000,), so that at least 90 % of
-    1,000 digits that you have not seen are read.
+    Learn them from x (4000, 784), float32 in [0, 1], and labels y (4000,), so that of 1,000
+    digits that you have not seen at least 91.5 % are read.
     """
     from utils import layers, optim
     from utils.training import fit
 
-    rng, epochs = np.random.default_rng(1), 20
+    rng = np.random.default_rng(1)
     model = layers.Sequential(
-        layers.Linear(784, 16, rng=rng), layers.ReLU(), layers.Linear(16, 10, rng=rng)
+        layers.Linear(784, 32, rng=rng), layers.ReLU(), layers.Linear(32, 10, rng=rng)
     )
-    optimizer, falling = optim.Adam(model.parameters(), lr=4e-3), optim.cosine(80 * epochs)
-    fit(model, (x, y), epochs, optimizer, layers.cross_entropy, batch_size=50, schedule=falling,
-        rng=rng)  # fmt: skip
+    optimizer = optim.Adam(model.parameters(), lr=4e-3)
+    fit(model, (x, y), 15, optimizer, layers.cross_entropy, rng=rng)
     return tuple(p.data for p in model.parameters())
 
 
@@ -1075,27 +1073,21 @@ def _(answer, rng):
         if read < READ:
             if np.ptp(W, axis=0).max() < 0.01 * np.abs(W).max():
                 raise Wrong("all hidden neurons are alike: let them start different")
-            raise Wrong(f"{read:.1%} of unseen digits are read{world}; reach {READ:.0%}")
+            raise Wrong(f"{read:.1%} of unseen digits are read{world}; reach {READ:.1%}")
 
 
-def _trained(x, y, *, rate=4e-3, epochs=12, change=lambda model: None):
+def _trained(x, y, *, rate, alike=False):
+    """Weights after one epoch; or with all hidden neurons like the first."""
     from utils import layers, optim
     from utils.training import fit
 
     rng = np.random.default_rng(1)
     model = layers.Sequential(
-        layers.Linear(784, 16, rng=rng), layers.ReLU(), layers.Linear(16, 10, rng=rng)
+        layers.Linear(784, 32, rng=rng), layers.ReLU(), layers.Linear(32, 10, rng=rng)
     )
-    change(model)
-    optimizer = optim.Adam(model.parameters(), lr=rate)
-    fit(model, (x, y), epochs, optimizer, layers.cross_entropy, batch_size=50, rng=rng)
-    return tuple(p.data for p in model.parameters())
-
-
-def _alike(model):
-    for layer in (model[0], model[2]):
-        layer.weight.data = 0 * layer.weight.data + np.float32(0.01)
-        layer.bias.data = 0 * layer.bias.data
+    fit(model, (x, y), 1, optim.Adam(model.parameters(), lr=rate), layers.cross_entropy, rng=rng)
+    W, b, V, c = (p.data for p in model.parameters())
+    return (np.tile(W[:1], (32, 1)), np.tile(b[:1], 32), V, c) if alike else (W, b, V, c)
 
 
 @cache
@@ -1110,9 +1102,9 @@ def _known():
 
 small_reader.wrongs(
     {
-        "all hidden neurons are alike": partial(_trained, epochs=2, change=_alike),
-        "of unseen digits are read; reach 90%": partial(_trained, epochs=1, rate=1e-4),
-        "in a world of shuffled pixels; reach 90%": lambda x, y: _known(),
-        "must have (16, 784)": lambda x, y: tuple(a.T for a in small_reader.reference(x, y)),
+        "all hidden neurons are alike": partial(_trained, rate=4e-3, alike=True),
+        "of unseen digits are read; reach 91.5%": partial(_trained, rate=1e-4),
+        "in a world of shuffled pixels; reach 91.5%": lambda x, y: _known(),
+        "must have (32, 784)": lambda x, y: tuple(a.T for a in small_reader.reference(x, y)),
     }
 )
