@@ -1032,7 +1032,7 @@ HIDDEN, READ = 32, 0.915
     hints=(
         "`layers.Linear`, `layers.ReLU`, `layers.Sequential` and `fit` of the chapter do it; the "
         "weights are `model[0].weight.data` and so on.",
-        "Adam with its usual step size, 0.001, comes close. A larger one, up to 0.005, goes farther.",
+        "Adam with its usual step size, 0.001, comes close. Try a larger one, up to 0.005.",
         "Use all 4,000 digits, and fifteen epochs or so.",
     ),
     why="Ten neurons with one template each end below that in our runs. The bend lets thirty-two "
